@@ -1,0 +1,129 @@
+"""Every error flowgraph raises on purpose: what happened, where, what was got, what was expected, and the remedy."""
+
+from __future__ import annotations
+
+
+class FlowgraphError(Exception):
+    """Base class of all errors a user can cause.
+
+    Args:
+        what: one sentence saying what went wrong.
+        where: the file, line, step or vertex.
+        got: what was found there.
+        expected: what would have been right.
+        remedy: what to do about it.
+
+    Example:
+        >>> print(FlowgraphError("the width is wrong", where="step 3", remedy="look again"))
+        the width is wrong
+          where:    step 3
+          remedy:   look again
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        got: str | None = None,
+        expected: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.got = got
+        self.expected = expected
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        parts = (("where", self.where), ("got", self.got), ("expected", self.expected), ("remedy", self.remedy))
+        return "\n".join([self.what, *(f"  {name + ':':<9} {text}" for name, text in parts if text)])
+
+
+class ProgramError(FlowgraphError, ValueError):
+    """Columns, names or outputs that do not make a program."""
+
+
+class InputError(FlowgraphError, ValueError):
+    """A file or an argument that cannot be read as what it should be."""
+
+
+class ParseError(FlowgraphError, ValueError):
+    """Text that is not in the paper's notation.
+
+    Attributes:
+        line: 1-based line number.
+        column: 1-based column of the caret.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        line: int,
+        column: int,
+        source: str = "",
+        file: str | None = None,
+        got: str | None = None,
+        expected: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        place = f"{file + ', ' if file else ''}line {line}, column {column}"
+        super().__init__(what, where=place, got=got, expected=expected, remedy=remedy)
+        self.line = line
+        self.column = column
+        self.source = source
+        self.file = file
+
+    def __str__(self) -> str:
+        head, *rest = super().__str__().split("\n")
+        if not self.source:
+            return "\n".join([head, *rest])
+        # A long line is cut to a window around the caret, so that the caret stays visible in a terminal.
+        left = max(0, self.column - 60)
+        window = self.source[left : left + 100].replace("\t", " ")
+        return "\n".join([head, f"    {window}", f"    {' ' * (self.column - 1 - left)}^", *rest])
+
+
+class TraceError(FlowgraphError, TypeError):
+    """A Python function that cannot be traced."""
+
+
+class DomainError(FlowgraphError, ValueError):
+    """A value outside the domain of an operation."""
+
+
+class NotInvertible(FlowgraphError, ValueError):
+    """An inverse mode asked of a program that has none by the rules at hand.
+
+    Attributes:
+        step: 1-based index of the offending step, or None when no single step is to blame.
+        kind: ``"expansive"``, ``"contractive"``, ``"equasive"`` (with a pivot that is zero for every x) or None.
+        died: names of the arguments that died at the step.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        step: int | None = None,
+        kind: str | None = None,
+        died: tuple[str, ...] = (),
+        where: str | None = None,
+        got: str | None = None,
+        expected: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(what, where=where, got=got, expected=expected, remedy=remedy)
+        self.step = step
+        self.kind = kind
+        self.died = died
+
+
+class NotApplicable(FlowgraphError, ValueError):
+    """A rewrite rule asked to act at a site where its conditions do not hold."""
+
+
+class GraphError(FlowgraphError, ValueError):
+    """Vertices and edges that do not make a linear flow graph, or a value asked of a graph that it does not have."""
