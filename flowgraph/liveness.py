@@ -39,7 +39,7 @@ class Liveness:
 
     Attributes:
         n_inputs: n.
-        last_use: (n + T,) the 0-based step that reads the value last; T for outputs; −1 for values no active step reads.
+        last_use: (n + T,) the 0-based step that reads the value last; T for outputs; −1 where no active step reads it.
         deaths: (T,) number of distinct arguments that die at each step.
         widths: (T + 1,) number of live values after t steps. ``widths[0]`` counts every input.
         active: (T,) whether a derivative flows through the step to an output.
@@ -165,7 +165,7 @@ def registers(liveness: Liveness, starts: IndexArray, arguments: IndexArray) -> 
     free = [k for k in range(n) if liveness.last_use[k] < 0]
     heapify(free)
     fresh = n
-    deaths, last_use, active = liveness.deaths, liveness.last_use, liveness.active
+    deaths, active = liveness.deaths, liveness.active
     for step in range(liveness.n_steps):
         if not active[step]:
             continue

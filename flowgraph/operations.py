@@ -1,9 +1,9 @@
 """The registry of elementary operations. Adding an operation is adding one record to ``OPERATIONS``.
 
-A record holds the operation as NumPy evaluates it, its partials as NumPy functions in forms that do not cancel, the same
-two things as SymPy expressions (written independently of ``sympy.diff``, which the tests hold them against), its LaTeX and
-its domain. The SymPy callables take the ``sympy`` module as first argument, so that importing this module does not import
-SymPy.
+A record holds the operation as NumPy evaluates it, its partials as NumPy functions in forms that do not cancel, the
+same two things as SymPy expressions (written independently of ``sympy.diff``, which the tests hold them against), its
+LaTeX and its domain. The SymPy callables take the ``sympy`` module as first argument, so importing this module does
+not import SymPy.
 
 Reference: the basis functions of arXiv:2411.18786, section 2.
 """

@@ -1,7 +1,8 @@
 """``Program``: straight-line code in columns, and ``Step``, the view of one line that people read.
 
 Value k < n is input k; value n + k is the result of step k. An operand is a value number, or −1 − i for entry i of the
-constant pool. An operation code ≥ 0 is an entry of ``OPERATIONS``; −1 − i is the uninterpreted function ``functions[i]``.
+constant pool. An operation code ≥ 0 is an entry of ``OPERATIONS``; −1 − i is the uninterpreted function
+``functions[i]``.
 
 Reference: arXiv:2411.18786, section 2.
 """
@@ -225,7 +226,7 @@ class Program:
         renumber = np.cumsum(kept) - 1
         counts = np.diff(self.starts)
         operands = self.operands[np.repeat(needed, counts)]
-        lines = np.array([self.line(k) for k in np.flatnonzero(needed)], dtype=np.int64)
+        lines = np.array([self.line(int(k)) for k in np.flatnonzero(needed)], dtype=np.int64)
         return replace(
             self,
             codes=self.codes[needed],
