@@ -6,6 +6,7 @@ encoding: value numbers ≥ 0, constants as −1 − i.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,22 @@ from flowgraph.program import Guard, Program
 Array = NDArray[Any]
 
 _LIMIT = 2**31 - 2
+
+
+def _starts(counts: Array, arities: Array) -> Array:
+    """Where the operands of each step begin, from the blocks' lengths and arities."""
+    total = int(counts.sum())
+    starts = np.empty(total + 1, dtype=np.int64)
+    starts[0] = 0
+    if len(counts) > total // 16:
+        np.cumsum(np.repeat(arities, counts), out=starts[1:])
+        return starts
+    step = place = 0
+    for count, arity in zip(counts.tolist(), arities.tolist(), strict=True):
+        end = place + count * arity
+        starts[step + 1 : step + count + 1] = place + arity * np.arange(1, count + 1)
+        step, place = step + count, end
+    return starts
 
 
 class Builder:
@@ -41,6 +58,7 @@ class Builder:
         self._counts: list[int] = []
         self._arities: list[int] = []
         self._operands: list[Array] = []
+        self._single = array("i")
         self._lines: list[int] = []
         self._constants: list[Array] = []
         self._n_constants = 0
@@ -62,13 +80,13 @@ class Builder:
 
     def constants(self, values: Array) -> Array:
         """Operands that stand for an array of constants, of the same shape."""
-        array = np.asarray(values, dtype=float)
-        if array.size == 1:
-            return np.full(array.shape, self.constant(float(array.reshape(-1)[0])), dtype=np.int64)
-        if not np.isfinite(array).all():
-            bad = array[~np.isfinite(array)].reshape(-1)[0]
+        numbers = np.asarray(values, dtype=float)
+        if numbers.size == 1:
+            return np.full(numbers.shape, self.constant(float(numbers.reshape(-1)[0])), dtype=np.int64)
+        if not np.isfinite(numbers).all():
+            bad = numbers[~np.isfinite(numbers)].reshape(-1)[0]
             raise ProgramError("a constant is not finite", got=repr(float(bad)), remedy="use finite numbers only")
-        return self._pool(array.reshape(-1)).reshape(array.shape)
+        return self._pool(numbers.flatten()).reshape(numbers.shape)
 
     def _pool(self, values: Array) -> Array:
         first = self._n_constants
@@ -94,30 +112,60 @@ class Builder:
         code = -1 - self._functions.setdefault(function, len(self._functions))
         return int(self._append(code, tuple(np.asarray(o) for o in operands), line))
 
+    def scalar(self, operation: str, *operands: int, line: int = 0) -> int:
+        """Append one step and return its value number: ``append`` without arrays, for loops over scalars."""
+        return self._scalar(CODES[operation], operands, line)
+
+    def _scalar(self, code: int, operands: Sequence[int], line: int) -> int:
+        self._check_length(1)
+        # Equal neighbours share a block as long as nothing but single steps comes between.
+        if self._single and self._codes[-1] == code and self._lines[-1] == line and self._arities[-1] == len(operands):
+            self._counts[-1] += 1
+        else:
+            self._open(code, 1, len(operands), line)
+        self._single.extend(operands)
+        self.n_values += 1
+        return self.n_values - 1
+
     def _append(self, code: int, operands: Sequence[Array], line: int) -> Array:
         shape = np.broadcast_shapes(*(np.shape(o) for o in operands))
+        if shape == ():
+            return np.array(self._scalar(code, [int(o) for o in operands], line), dtype=np.int64)
         count = 1
         for side in shape:
             count *= side
         if count == 0:
             return np.zeros(shape, dtype=np.int64)
-        if self.n_values + count > _LIMIT:
-            raise ProgramError("the program is too long", got=f"{self.n_values + count} values", expected=f"{_LIMIT}")
+        self._check_length(count)
+        self._flush()
         block = np.empty((*shape, len(operands)), dtype=np.int32)
         for place, operand in enumerate(operands):
             block[..., place] = operand
-        self._codes.append(code)
-        self._counts.append(count)
-        self._arities.append(len(operands))
+        self._open(code, count, len(operands), line)
         self._operands.append(block.reshape(-1))
-        self._lines.append(line)
         first = self.n_values
         self.n_values += count
         return np.arange(first, first + count, dtype=np.int64).reshape(shape)
 
+    def _check_length(self, count: int) -> None:
+        if self.n_values + count > _LIMIT:
+            raise ProgramError("the program is too long", got=f"{self.n_values + count} values", expected=f"{_LIMIT}")
+
+    def _open(self, code: int, count: int, arity: int, line: int) -> None:
+        self._codes.append(code)
+        self._counts.append(count)
+        self._arities.append(arity)
+        self._lines.append(line)
+
+    def _flush(self) -> None:
+        """Move the operands of single steps to the columns."""
+        if self._single:
+            self._operands.append(np.array(self._single, dtype=np.int32))
+            self._single = array("i")
+
     def guard(self, values: Array, outcomes: Array, line: int = 0) -> None:
         """Record that each of ``values`` was > 0 exactly where ``outcomes`` says so."""
-        self._guards.append(Guard(np.asarray(values).reshape(-1), np.asarray(outcomes, dtype=bool).reshape(-1), line))
+        self._guards.append(Guard(np.array(values).reshape(-1), np.array(outcomes, dtype=bool).reshape(-1), line))
 
     def finish(self, outputs: Array, names: Sequence[str] | None = None) -> Program:
         """Freeze into a program.
@@ -126,8 +174,8 @@ class Builder:
             outputs: value numbers.
             names: one name per value, or None for x1 … xn, t1 … tT.
         """
+        self._flush()
         counts = np.array(self._counts, dtype=np.int64)
-        arities = np.repeat(np.array(self._arities, dtype=np.int64), counts)
         lines = np.array(self._lines, dtype=np.int64)
         # One run per source line rather than one per block.
         turns = np.flatnonzero(np.diff(lines, prepend=-1))
@@ -135,10 +183,10 @@ class Builder:
         return Program(
             n_inputs=self.n_inputs,
             codes=np.repeat(np.array(self._codes, dtype=np.int16), counts),
-            starts=np.concatenate([[0], np.cumsum(arities)]).astype(np.int64),
+            starts=_starts(counts, np.array(self._arities, dtype=np.int64)),
             operands=np.concatenate([np.zeros(0, dtype=np.int32), *self._operands]),
             constants=np.concatenate([np.zeros(0), *self._constants]),
-            outputs=np.asarray(outputs, dtype=np.int32),
+            outputs=np.array(outputs, dtype=np.int32),
             functions=tuple(self._functions),
             names=None if names is None else tuple(names),
             line_starts=firsts[turns],

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
+from flowgraph.errors import InputError
+
 IndexArray = NDArray[Any]
 
 
@@ -59,7 +61,13 @@ class Liveness:
         return len(self.deaths)
 
     def kind(self, step: int) -> Kind:
-        """What step ``step`` (0-based) does to the width."""
+        """What step ``step`` (0-based) does to the width.
+
+        Raises:
+            InputError: the program has no such step.
+        """
+        if not 0 <= step < self.n_steps:
+            raise InputError("there is no such step", got=str(step), expected=f"0 to {self.n_steps - 1}")
         if not self.needed[step]:
             return Kind.DEAD
         if not self.active[step]:
@@ -71,8 +79,14 @@ class Liveness:
         return tuple(self.kind(step) for step in range(self.n_steps))
 
     def live(self, time: int) -> tuple[int, ...]:
-        """Values alive after ``time`` steps, ascending. At time 0, every input."""
+        """Values alive after ``time`` steps, ascending. At time 0, every input.
+
+        Raises:
+            InputError: the time is not one of 0 … T.
+        """
         n = self.n_inputs
+        if not 0 <= time <= self.n_steps:
+            raise InputError("there is no such time", got=str(time), expected=f"0 to {self.n_steps}")
         if time == 0:
             return tuple(range(n))
         alive = np.flatnonzero(self.last_use[: n + time] >= time)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from types import MappingProxyType
 from typing import Any
 
@@ -29,7 +30,7 @@ class Domain:
 
     Attributes:
         text: the condition as a reader writes it, in x (and y, z).
-        contains: vectorised test of the arguments.
+        contains: vectorised, broadcasting test of the arguments; false where one of them is not finite.
         sample: one closed interval per argument inside the domain, from which tests and random checks draw.
     """
 
@@ -69,8 +70,16 @@ class Operation:
     aliases: tuple[str, ...] = ()
 
 
+def _finite(*args: Number) -> Any:
+    return reduce(np.logical_and, (np.isfinite(a) for a in args))
+
+
 def _everywhere(*sample: tuple[float, float]) -> Domain:
-    return Domain("every real", lambda *args: np.isfinite(args[0]), sample or ((-3.0, 3.0),))
+    return Domain("every real", _finite, sample or ((-3.0, 3.0),))
+
+
+def _where(text: str, condition: Callable[..., Any], *sample: tuple[float, float]) -> Domain:
+    return Domain(text, lambda *args: _finite(*args) & condition(*args), sample)
 
 
 def _one(*args: Number) -> Number:
@@ -86,16 +95,22 @@ def _zero(*args: Number) -> Number:
 
 
 def _power_by_base(x: Number, y: Number) -> Number:
-    # y·x^(y−1) is 0·∞ at x = 0, y = 0, where the function is constantly 1.
-    exponent = np.where(np.equal(y, 0.0), 1.0, np.subtract(y, 1.0))
-    return np.multiply(y, np.power(np.asarray(x, dtype=float), exponent))
+    # y·x^(y−1) is 0·∞ at x = 0, y = 0, where the function is constantly 1. Beside the 1, y loses its digits when it is
+    # small and its parity from 2⁵³ on; there the form is y·x^y / x.
+    x, size = np.asarray(x, dtype=float), np.abs(y)
+    quotient = np.not_equal(x, 0.0) & ((size < 0.5) | (size >= 2.0**53))
+    exponent = np.where(quotient, y, np.where(np.equal(y, 0.0), 1.0, np.subtract(y, 1.0)))
+    return np.multiply(y, np.power(x, exponent)) / np.where(quotient, x, 1.0)
 
 
 def _power_by_exponent(x: Number, y: Number) -> Number:
-    # x^y·log x → 0 as x → 0+ for y > 0; the masked argument keeps log quiet there.
-    x = np.asarray(x, dtype=float)
-    zero = (x == 0.0) & np.greater(y, 0.0)
-    return np.where(zero, 0.0, np.power(x, y) * np.log(np.where(zero, 1.0, x)))
+    # x^y·log x → 0 as x → 0+ for y > 0. A negative base has no derivative by its exponent, nor has 0 by the exponent 0.
+    # x^y may leave the range of float64 where the product with log x stays in it; its square root does not.
+    positive = np.greater(x, 0.0)
+    base = np.where(positive, x, 1.0)
+    root = np.power(base, np.multiply(y, 0.5))
+    limit = np.where(np.equal(x, 0.0) & np.greater(y, 0.0), 0.0, np.nan)
+    return np.where(positive, root * np.log(base) * root, limit)
 
 
 def _power_domain(x: Number, y: Number) -> Any:
@@ -104,8 +119,8 @@ def _power_domain(x: Number, y: Number) -> Any:
 
 
 def _sech2(x: Number) -> Number:
-    # 1 − tanh² cancels and 1/cosh² overflows; with s = e^(−2|x|) neither happens.
-    s = np.exp(-2.0 * np.abs(x))
+    # 1 − tanh² cancels and 1/cosh² overflows; with s = e^(−2|x|), which is 0 from |x| = 373 on, neither happens.
+    s = np.exp(-2.0 * np.minimum(np.abs(x), 400.0))
     return 4.0 * s / np.square(1.0 + s)
 
 
@@ -114,18 +129,26 @@ def _inverse_square_plus_one(x: Number) -> Number:
     return 1.0 / h / h
 
 
-def _step_function(difference: Number) -> Number:
-    return np.heaviside(difference, 0.5)
+def _is_greater(x: Number, y: Number) -> Number:
+    # 1, 0 or one half at a tie. The difference of the two could overflow.
+    return 0.5 * np.greater(x, y) + 0.5 * np.greater_equal(x, y)
 
 
 def _hypot_partial(x: Number, y: Number) -> Number:
-    return x / np.hypot(x, y)
+    # The norm overflows near the largest float64 and loses digits among the smallest: divide by the larger one first.
+    size = np.maximum(np.abs(x), np.abs(y))
+    return x / size / np.hypot(x / size, y / size)
 
 
 def _over_square_norm(x: Number, y: Number) -> Number:
-    # x/(x² + y²) by two divisions by the norm, which neither overflows nor underflows before the result does.
-    h = np.hypot(x, y)
-    return x / h / h
+    # x/(x² + y²), scaled so that no square overflows or underflows before the result does.
+    size = np.maximum(np.abs(x), np.abs(y))
+    return x / size / (np.square(x / size) + np.square(y / size)) / size
+
+
+def _gauss(x: Number) -> Number:
+    # e^(−x²) is 0 from |x| = 28 on, and the square of a large x overflows.
+    return np.exp(-np.square(np.minimum(np.abs(x), 30.0)))
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -156,7 +179,7 @@ OPERATIONS: tuple[Operation, ...] = (
         name="mul",
         arity=2,
         evaluate=np.multiply,
-        partials=(lambda x, y: y + _zero(x, y), lambda x, y: x + _zero(x, y)),
+        partials=(lambda x, y: y * _one(x, y), lambda x, y: x * _one(x, y)),
         form=lambda sp, x, y: x * y,
         symbolic_partials=(lambda sp, x, y: y, lambda sp, x, y: x),
         latex="{0} \\, {1}",
@@ -168,11 +191,11 @@ OPERATIONS: tuple[Operation, ...] = (
         name="div",
         arity=2,
         evaluate=np.divide,
-        partials=(lambda x, y: 1.0 / y + _zero(x, y), lambda x, y: -(x / y) / y),
+        partials=(lambda x, y: _one(x, y) / y, lambda x, y: -(x / y) / y),
         form=lambda sp, x, y: x / y,
         symbolic_partials=(lambda sp, x, y: 1 / y, lambda sp, x, y: -x / y**2),
         latex="{0} / {1}",
-        domain=Domain("y ≠ 0", lambda x, y: np.not_equal(y, 0.0), ((-3.0, 3.0), (0.3, 3.0))),
+        domain=_where("y ≠ 0", lambda x, y: np.not_equal(y, 0.0), (-3.0, 3.0), (0.3, 3.0)),
         infix="/",
         aliases=("divide",),
     ),
@@ -184,7 +207,7 @@ OPERATIONS: tuple[Operation, ...] = (
         form=lambda sp, x, y: x**y,
         symbolic_partials=(lambda sp, x, y: y * x ** (y - 1), lambda sp, x, y: x**y * sp.log(x)),
         latex="{0}^{{{1}}}",
-        domain=Domain("x > 0, or y an integer (and x ≠ 0 if y < 0)", _power_domain, ((0.2, 3.0), (-2.0, 2.0))),
+        domain=_where("x > 0, or y a constant integer (and x ≠ 0 if y < 0)", _power_domain, (0.2, 3.0), (-2.0, 2.0)),
         infix="**",
         aliases=("pow",),
     ),
@@ -207,7 +230,7 @@ OPERATIONS: tuple[Operation, ...] = (
         form=lambda sp, x: 1 / x,
         symbolic_partials=(lambda sp, x: -1 / x**2,),
         latex="1 / {0}",
-        domain=Domain("x ≠ 0", lambda x: np.not_equal(x, 0.0), ((0.3, 3.0),)),
+        domain=_where("x ≠ 0", lambda x: np.not_equal(x, 0.0), (0.3, 3.0)),
     ),
     Operation(
         name="square",
@@ -227,7 +250,7 @@ OPERATIONS: tuple[Operation, ...] = (
         form=lambda sp, x: sp.sqrt(x),
         symbolic_partials=(lambda sp, x: 1 / (2 * sp.sqrt(x)),),
         latex="\\sqrt{{{0}}}",
-        domain=Domain("x > 0", lambda x: np.greater(x, 0.0), ((0.2, 4.0),)),
+        domain=_where("x > 0", lambda x: np.greater(x, 0.0), (0.2, 4.0)),
     ),
     Operation(
         name="exp",
@@ -257,7 +280,7 @@ OPERATIONS: tuple[Operation, ...] = (
         form=lambda sp, x: sp.log(x),
         symbolic_partials=(lambda sp, x: 1 / x,),
         latex="\\log {0}",
-        domain=Domain("x > 0", lambda x: np.greater(x, 0.0), ((0.2, 4.0),)),
+        domain=_where("x > 0", lambda x: np.greater(x, 0.0), (0.2, 4.0)),
         aliases=("ln",),
     ),
     Operation(
@@ -268,7 +291,7 @@ OPERATIONS: tuple[Operation, ...] = (
         form=lambda sp, x: sp.log(1 + x),
         symbolic_partials=(lambda sp, x: 1 / (1 + x),),
         latex="\\log(1 + {0})",
-        domain=Domain("x > −1", lambda x: np.greater(x, -1.0), ((-0.8, 3.0),)),
+        domain=_where("x > −1", lambda x: np.greater(x, -1.0), (-0.8, 3.0)),
     ),
     Operation(
         name="sin",
@@ -298,7 +321,8 @@ OPERATIONS: tuple[Operation, ...] = (
         form=lambda sp, x: sp.tan(x),
         symbolic_partials=(lambda sp, x: 1 + sp.tan(x) ** 2,),
         latex="\\tan {0}",
-        domain=Domain("cos x ≠ 0", lambda x: np.not_equal(np.cos(x), 0.0), ((-1.4, 1.4),)),
+        # No float64 is an odd multiple of π/2.
+        domain=Domain("cos x ≠ 0", _finite, ((-1.4, 1.4),)),
     ),
     Operation(
         name="asin",
@@ -308,7 +332,7 @@ OPERATIONS: tuple[Operation, ...] = (
         form=lambda sp, x: sp.asin(x),
         symbolic_partials=(lambda sp, x: 1 / sp.sqrt(1 - x**2),),
         latex="\\arcsin {0}",
-        domain=Domain("−1 < x < 1", lambda x: np.less(np.abs(x), 1.0), ((-0.9, 0.9),)),
+        domain=_where("−1 < x < 1", lambda x: np.less(np.abs(x), 1.0), (-0.9, 0.9)),
         aliases=("arcsin",),
     ),
     Operation(
@@ -319,7 +343,7 @@ OPERATIONS: tuple[Operation, ...] = (
         form=lambda sp, x: sp.acos(x),
         symbolic_partials=(lambda sp, x: -1 / sp.sqrt(1 - x**2),),
         latex="\\arccos {0}",
-        domain=Domain("−1 < x < 1", lambda x: np.less(np.abs(x), 1.0), ((-0.9, 0.9),)),
+        domain=_where("−1 < x < 1", lambda x: np.less(np.abs(x), 1.0), (-0.9, 0.9)),
         aliases=("arccos",),
     ),
     Operation(
@@ -341,10 +365,11 @@ OPERATIONS: tuple[Operation, ...] = (
         form=lambda sp, y, x: sp.atan2(y, x),
         symbolic_partials=(lambda sp, y, x: x / (x**2 + y**2), lambda sp, y, x: -y / (x**2 + y**2)),
         latex="\\operatorname{{atan2}}({0}, {1})",
-        domain=Domain(
-            "(x, y) ≠ (0, 0)",
-            lambda y, x: np.not_equal(y, 0.0) | np.not_equal(x, 0.0),
-            ((-3.0, 3.0), (0.3, 3.0)),
+        domain=_where(
+            "y ≠ 0 or x > 0",
+            lambda y, x: np.not_equal(y, 0.0) | np.greater(x, 0.0),
+            (-3.0, 3.0),
+            (0.3, 3.0),
         ),
         aliases=("arctan2",),
     ),
@@ -397,7 +422,7 @@ OPERATIONS: tuple[Operation, ...] = (
         form=lambda sp, x: sp.acosh(x),
         symbolic_partials=(lambda sp, x: 1 / (sp.sqrt(x - 1) * sp.sqrt(x + 1)),),
         latex="\\operatorname{{arcosh}} {0}",
-        domain=Domain("x > 1", lambda x: np.greater(x, 1.0), ((1.2, 4.0),)),
+        domain=_where("x > 1", lambda x: np.greater(x, 1.0), (1.2, 4.0)),
         aliases=("arccosh",),
     ),
     Operation(
@@ -408,7 +433,7 @@ OPERATIONS: tuple[Operation, ...] = (
         form=lambda sp, x: sp.atanh(x),
         symbolic_partials=(lambda sp, x: 1 / (1 - x**2),),
         latex="\\operatorname{{artanh}} {0}",
-        domain=Domain("−1 < x < 1", lambda x: np.less(np.abs(x), 1.0), ((-0.9, 0.9),)),
+        domain=_where("−1 < x < 1", lambda x: np.less(np.abs(x), 1.0), (-0.9, 0.9)),
         aliases=("arctanh",),
     ),
     Operation(
@@ -422,10 +447,11 @@ OPERATIONS: tuple[Operation, ...] = (
             lambda sp, x, y: y / sp.sqrt(x**2 + y**2),
         ),
         latex="\\operatorname{{hypot}}({0}, {1})",
-        domain=Domain(
+        domain=_where(
             "(x, y) ≠ (0, 0)",
             lambda x, y: np.not_equal(x, 0.0) | np.not_equal(y, 0.0),
-            ((0.3, 3.0), (-3.0, 3.0)),
+            (0.3, 3.0),
+            (-3.0, 3.0),
         ),
     ),
     Operation(
@@ -436,36 +462,36 @@ OPERATIONS: tuple[Operation, ...] = (
         form=lambda sp, x: sp.Abs(x),
         symbolic_partials=(lambda sp, x: sp.sign(x),),
         latex="|{0}|",
-        domain=Domain("x ≠ 0", lambda x: np.not_equal(x, 0.0), ((0.2, 3.0),)),
+        domain=_where("x ≠ 0", lambda x: np.not_equal(x, 0.0), (0.2, 3.0)),
         aliases=("fabs", "absolute"),
     ),
     Operation(
         name="minimum",
         arity=2,
         evaluate=np.minimum,
-        partials=(lambda x, y: _step_function(y - x), lambda x, y: _step_function(x - y)),
+        partials=(lambda x, y: _is_greater(y, x), lambda x, y: _is_greater(x, y)),
         form=lambda sp, x, y: sp.Min(x, y),
         symbolic_partials=(lambda sp, x, y: sp.Heaviside(y - x), lambda sp, x, y: sp.Heaviside(x - y)),
         latex="\\min({0}, {1})",
-        domain=Domain("x ≠ y", np.not_equal, ((-3.0, -0.2), (0.2, 3.0))),
+        domain=_where("x ≠ y", np.not_equal, (-3.0, -0.2), (0.2, 3.0)),
         aliases=("min", "fmin"),
     ),
     Operation(
         name="maximum",
         arity=2,
         evaluate=np.maximum,
-        partials=(lambda x, y: _step_function(x - y), lambda x, y: _step_function(y - x)),
+        partials=(lambda x, y: _is_greater(x, y), lambda x, y: _is_greater(y, x)),
         form=lambda sp, x, y: sp.Max(x, y),
         symbolic_partials=(lambda sp, x, y: sp.Heaviside(x - y), lambda sp, x, y: sp.Heaviside(y - x)),
         latex="\\max({0}, {1})",
-        domain=Domain("x ≠ y", np.not_equal, ((-3.0, -0.2), (0.2, 3.0))),
+        domain=_where("x ≠ y", np.not_equal, (-3.0, -0.2), (0.2, 3.0)),
         aliases=("max", "fmax"),
     ),
     Operation(
         name="erf",
         arity=1,
         evaluate=special.erf,
-        partials=(lambda x: 2.0 / math.sqrt(math.pi) * np.exp(-np.square(x)),),
+        partials=(lambda x: 2.0 / math.sqrt(math.pi) * _gauss(x),),
         form=lambda sp, x: sp.erf(x),
         symbolic_partials=(lambda sp, x: 2 * sp.exp(-(x**2)) / sp.sqrt(sp.pi),),
         latex="\\operatorname{{erf}} {0}",
@@ -508,13 +534,13 @@ OPERATIONS: tuple[Operation, ...] = (
             lambda sp, c, x, y: sp.Piecewise((0, c > 0), (1, True)),
         ),
         latex="\\operatorname{{select}}({0} > 0; {1}, {2})",
-        domain=Domain("c ≠ 0", lambda c, x, y: np.not_equal(c, 0.0), ((-3.0, 3.0), (-3.0, 3.0), (-3.0, 3.0))),
+        domain=_where("c ≠ 0", lambda c, x, y: np.not_equal(c, 0.0), (-3.0, 3.0), (-3.0, 3.0), (-3.0, 3.0)),
         inactive=(0,),
     ),
     Operation(
         name="constant",
         arity=1,
-        evaluate=lambda x: np.asarray(x, dtype=float),
+        evaluate=np.positive,
         partials=(_zero,),
         form=lambda sp, x: x,
         symbolic_partials=(lambda sp, x: sp.Integer(0),),

@@ -10,6 +10,8 @@ Reference: arXiv:2411.18786, section 2.
 from __future__ import annotations
 
 import hashlib
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +27,7 @@ Array = NDArray[Any]
 
 SCHEMA = "flowgraph/program/1"
 
+_CHUNK = 2**17
 _ARITIES = np.array([op.arity for op in OPERATIONS])
 _INACTIVE = np.zeros((len(OPERATIONS), max(op.arity for op in OPERATIONS)), dtype=bool)
 for _code, _op in enumerate(OPERATIONS):
@@ -38,7 +41,8 @@ def number_text(value: float) -> str:
         >>> number_text(2.0), number_text(0.1)
         ('2', '0.1')
     """
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+    whole = value == int(value) and abs(value) < 1e15 and (value != 0.0 or math.copysign(1.0, value) > 0.0)
+    return str(int(value)) if whole else repr(float(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +132,11 @@ class Program:
     guards: tuple[Guard, ...] = ()
 
     def __post_init__(self) -> None:
-        for column in (self.codes, self.starts, self.operands, self.constants, self.outputs):
-            column.setflags(write=False)
+        columns = (self.codes, self.starts, self.operands, self.constants, self.outputs)
+        watched = (column for guard in self.guards for column in (guard.values, guard.outcomes))
+        for column in (*columns, self.line_starts, self.line_numbers, *watched):
+            if column is not None:
+                column.setflags(write=False)
         _check(self)
 
     # -- sizes ------------------------------------------------------------------------------------------------------
@@ -178,7 +185,13 @@ class Program:
         return self.name(operand) if operand >= 0 else number_text(float(self.constants[-1 - operand]))
 
     def step(self, index: int) -> Step:
-        """The view of step ``index`` (0-based)."""
+        """The view of step ``index`` (0-based).
+
+        Raises:
+            ProgramError: the program has no such step.
+        """
+        if not 0 <= index < self.n_steps:
+            raise ProgramError("there is no such step", got=str(index), expected=f"0 to {self.n_steps - 1}")
         code = int(self.codes[index])
         operation = OPERATIONS[code] if code >= 0 else None
         operands = tuple(int(o) for o in self.operands[self.starts[index] : self.starts[index + 1]])
@@ -256,16 +269,36 @@ class Program:
     # -- identity ---------------------------------------------------------------------------------------------------
 
     def fingerprint(self) -> str:
-        """A digest of everything that decides what the program computes; names and lines do not count."""
+        """A digest of everything that decides what the program computes.
+
+        Names and lines do not count, nor do the order and the unused entries of the constant pool and of ``functions``.
+        """
         digest = hashlib.blake2b(digest_size=16)
-        digest.update(repr((self.n_inputs, self.functions)).encode())
-        for column in (self.codes, self.starts, self.operands, self.outputs):
+        codes, functions = self._functions_in_order_of_use()
+        constant = self.operands < 0
+        numbers = self.constants[-1 - self.operands[constant]]
+        # The sizes tell where one column ends and the next begins.
+        watched = [len(guard.values) for guard in self.guards]
+        sizes = (int(self.n_inputs), self.n_steps, self.n_outputs, len(numbers), watched)
+        digest.update(repr((sizes, functions)).encode())
+        for column in (codes, self.starts, np.where(constant, -1, self.operands), self.outputs):
             digest.update(np.ascontiguousarray(column, dtype=np.int64).tobytes())
-        digest.update(self.constants.tobytes())
+        digest.update(np.ascontiguousarray(numbers, dtype=float).tobytes())
         for guard in self.guards:
             digest.update(np.ascontiguousarray(guard.values, dtype=np.int64).tobytes())
             digest.update(np.ascontiguousarray(guard.outcomes, dtype=bool).tobytes())
         return digest.hexdigest()
+
+    def _functions_in_order_of_use(self) -> tuple[Array, tuple[str, ...]]:
+        """The codes and the names of the uninterpreted functions, renumbered by first use."""
+        called = self.codes < 0
+        used, first, entry = np.unique(-1 - self.codes[called], return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        rank = np.empty(len(used), dtype=np.int64)
+        rank[order] = np.arange(len(used))
+        codes = self.codes.astype(np.int64)
+        codes[called] = -1 - rank[entry]
+        return codes, tuple(self.functions[k] for k in used[order])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Program):
@@ -297,9 +330,7 @@ class Program:
                     "name": step.name,
                     "function": step.function,
                     "known": step.operation is not None,
-                    "operands": [
-                        self.name(o) if o >= 0 else float(self.constants[-1 - o]) for o in step.operands
-                    ],
+                    "operands": [self.name(o) if o >= 0 else float(self.constants[-1 - o]) for o in step.operands],
                     "line": step.line,
                 }
                 for step in self.steps()
@@ -330,42 +361,73 @@ def _check(program: Program) -> None:
     n, n_steps = program.n_inputs, program.n_steps
     if n < 0 or len(program.starts) != n_steps + 1 or program.starts[0] != 0:
         raise ProgramError("the columns do not fit together", got=f"{n_steps} codes, {len(program.starts)} starts")
+    if (np.diff(program.starts) < 0).any():
+        raise ProgramError("the columns do not fit together", got="starts that descend")
     if program.starts[-1] != len(program.operands):
         raise ProgramError("the columns do not fit together", got=f"{len(program.operands)} operands")
-    counts = np.diff(program.starts)
-    known = program.codes >= 0
     if n_steps:
         if program.codes.max() >= len(OPERATIONS) or program.codes.min() < -len(program.functions):
             raise ProgramError("a step has an operation code that is not in the registry")
-        wrong = np.flatnonzero(known & (counts != _ARITIES[np.where(known, program.codes, 0)]))
-        if len(wrong):
-            step = int(wrong[0])
-            name = OPERATIONS[int(program.codes[step])].name
-            raise ProgramError(
-                f"{name} takes {_ARITIES[program.codes[step]]} operands",
-                where=f"step {step + 1}",
-                got=f"{int(counts[step])} operands",
-            )
-        own = np.repeat(np.arange(n, n + n_steps), counts)
-        late = np.flatnonzero(program.operands >= own)
-        if len(late):
-            raise ProgramError(
-                "a step reads a value that is not computed yet",
-                where=f"step {int(own[late[0]]) - n + 1}",
-                remedy="put the step that computes it first",
-            )
+        # In chunks that fit a cache: programs have millions of steps.
+        for first in range(0, n_steps, _CHUNK):
+            _check_steps(program, first, min(first + _CHUNK, n_steps))
         if len(program.operands) and program.operands.min() < -len(program.constants):
             raise ProgramError("an operand points outside the constant pool")
     if not np.isfinite(program.constants).all():
         raise ProgramError("a constant is not finite", remedy="every constant must be a finite float64")
     if len(program.outputs) and not (0 <= program.outputs.min() and program.outputs.max() < n + n_steps):
         raise ProgramError("an output is not a value of the program")
+    for guard in program.guards:
+        if len(guard.values) != len(guard.outcomes):
+            got = f"{len(guard.values)} values, {len(guard.outcomes)} outcomes"
+            raise ProgramError("a guard must have one outcome per value", got=got)
+        if len(guard.values) and not (0 <= guard.values.min() and guard.values.max() < n + n_steps):
+            raise ProgramError("a guard looks at what is not a value of the program")
+    _check_lines(program)
+    if len(set(program.functions)) != len(program.functions):
+        raise ProgramError("two uninterpreted functions have one name")
     if program.names is not None:
         if len(program.names) != n + n_steps:
             raise ProgramError("there must be one name per value", got=f"{len(program.names)} names")
         if len(set(program.names)) != len(program.names):
-            twice = next(x for k, x in enumerate(program.names) if x in program.names[:k])
+            twice = next(name for name, count in Counter(program.names).items() if count > 1)
             raise ProgramError(f"two values have the name {twice}")
+
+
+def _check_lines(program: Program) -> None:
+    """Raise ``ProgramError`` unless every step belongs to one run of lines."""
+    starts, numbers = program.line_starts, program.line_numbers
+    if starts is None and numbers is None:
+        return
+    if starts is None or numbers is None or len(starts) != len(numbers):
+        raise ProgramError("there must be one line number per run of lines")
+    if len(starts) and (starts[0] != 0 or (np.diff(starts) <= 0).any()):
+        raise ProgramError("runs of lines must begin at step 0 and ascend")
+
+
+def _check_steps(program: Program, first: int, last: int) -> None:
+    """Raise ``ProgramError`` unless steps ``first`` … ``last − 1`` have the right operands."""
+    n = program.n_inputs
+    codes = program.codes[first:last]
+    counts = np.diff(program.starts[first : last + 1])
+    known = codes >= 0
+    wrong = np.flatnonzero(known & (counts != _ARITIES[np.where(known, codes, 0)]))
+    if len(wrong):
+        step = first + int(wrong[0])
+        operation = OPERATIONS[int(program.codes[step])]
+        raise ProgramError(
+            f"{operation.name} takes {operation.arity} operands",
+            where=f"step {step + 1}",
+            got=f"{int(counts[wrong[0]])} operands",
+        )
+    own = np.repeat(np.arange(n + first, n + last), counts)
+    late = np.flatnonzero(program.operands[program.starts[first] : program.starts[last]] >= own)
+    if len(late):
+        raise ProgramError(
+            "a step reads a value that is not computed yet",
+            where=f"step {int(own[late[0]]) - n + 1}",
+            remedy="put the step that computes it first",
+        )
 
 
 def _from_json(data: Mapping[str, Any]) -> Program:
@@ -373,7 +435,9 @@ def _from_json(data: Mapping[str, Any]) -> Program:
         raise ProgramError("this JSON is not a program", expected=f'"schema": "{SCHEMA}"')
     try:
         return _rebuild(data)
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+    except ProgramError:
+        raise
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError, OverflowError) as error:
         raise ProgramError("this JSON is not a program", got=f"{type(error).__name__}: {error}") from error
 
 

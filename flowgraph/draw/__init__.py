@@ -1,0 +1,20 @@
+"""Drawings of flow graphs: one layout, one ``Scene``, several writers, and the figures of the paper."""
+
+from flowgraph.draw.figures import FIGURES, figure, panels
+from flowgraph.draw.layout import LayoutOptions
+from flowgraph.draw.scene import Scene
+from flowgraph.draw.writers import FORMATS, draw_graph, render, render_graph, write, write_graph
+
+__all__ = [
+    "FIGURES",
+    "FORMATS",
+    "LayoutOptions",
+    "Scene",
+    "draw_graph",
+    "figure",
+    "panels",
+    "render",
+    "render_graph",
+    "write",
+    "write_graph",
+]

@@ -1,0 +1,227 @@
+"""What a rewrite did, and what a graph's equations are: exact decisions in any label algebra.
+
+A graph stands for a linear system, one row per vertex: value = Σ label·source. It has one solution for every input
+because the graph has no cycles. Two facts decide everything here.
+
+*Locality.* If two systems agree but for a few rows, and those rows agree once the values that only they read are
+eliminated, then the systems define the same map. So a rewrite is checked by looking at the rows it changed.
+
+*Solved form.* Two systems over the same values whose rows are the same up to order and non-zero factors have the same
+solutions. If the first is a program's, solved for its results, and the second is solved for the program's inputs, then
+the map of the second is the inverse of the first's. This proves J⁻¹ without multiplying anything out.
+
+Nothing here imports the rewriter, so that it can be held against it.
+
+Reference: arXiv:2411.18786, sections 3 and 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+from flowgraph.graph import Delta, FlowGraph, SparseRow, VertexId
+from flowgraph.labels import Label, LabelAlgebra
+from flowgraph.program import Program
+from flowgraph.symbolic import Row, active_slots, add_to
+
+# -- what a rewrite did --------------------------------------------------------------------------------------------
+
+
+def kept_map(delta: Delta) -> str | None:
+    """Decide whether a rewrite kept the map, by locality. None if it did, else what went wrong.
+
+    The values that only changed rows read are eliminated from the rows before and from the rows after; what is left
+    must be the same rows.
+    """
+    before = _reduced(delta, delta.before)
+    after = _reduced(delta, delta.after)
+    if isinstance(before, str) or isinstance(after, str):
+        return before if isinstance(before, str) else str(after)
+    if before.keys() != after.keys():
+        odd = sorted(map(str, before.keys() ^ after.keys()))
+        return f"the rows {', '.join(odd)} exist on one side only and something else reads them"
+    for key, row in before.items():
+        if not _same_row(delta.algebra, row, after[key]):
+            return f"row {key}: {_row_text(delta.algebra, row)} became {_row_text(delta.algebra, after[key])}"
+    return None
+
+
+def _reduced(delta: Delta, rows: Mapping[Any, SparseRow]) -> dict[Any, Row] | str:
+    """The rows of the visible values with the hidden ones substituted away, or a complaint."""
+    algebra = delta.algebra
+    result: dict[Any, Row] = {}
+    solved: dict[Any, Row] = {}
+
+    def solve(key: Any, path: tuple[Any, ...]) -> Row | str:
+        if key in solved:
+            return solved[key]
+        if key in path:
+            return f"a cycle through {key}"
+        total: Row = {}
+        for source, label in rows[key]:
+            inner: Row | str
+            if source in delta.hidden:
+                if source not in rows:
+                    return f"{key} reads {source}, which does not exist there"
+                inner = solve(source, (*path, key))
+            else:
+                inner = {source: algebra.one}
+            if isinstance(inner, str):
+                return inner
+            for unknown, x in inner.items():
+                add_to(algebra, total, unknown, algebra.mul(label, x))
+        solved[key] = total
+        return total
+
+    # Long chains of copies are solved from their beginning, so the recursion stays shallow.
+    for key in sorted(rows, key=lambda k: (isinstance(k[0], str), k[1], k[0])):
+        row = solve(key, ())
+        if isinstance(row, str):
+            return row
+        if key not in delta.hidden:
+            result[key] = row
+    return result
+
+
+def _same_row(algebra: LabelAlgebra, x: Row, y: Row) -> bool:
+    return x.keys() == y.keys() and all(algebra.equal(label, y[unknown]) for unknown, label in x.items())
+
+
+def _row_text(algebra: LabelAlgebra, row: Row) -> str:
+    return " + ".join(f"({algebra.text(label)})*{unknown}" for unknown, label in row.items()) or "0"
+
+
+def inverted_layer(delta: Delta) -> str | None:
+    """Decide whether a rewrite replaced one layer L by L⁻ᵀ: L′ Lᵀ = I. None if it did, else what went wrong.
+
+    All changed rows must lie in one time row and read the row before it only, and nothing else may read what they read.
+    """
+    algebra = delta.algebra
+    if delta.before.keys() != delta.after.keys():
+        return "vertices were added or removed"
+    targets = list(delta.before)
+    if any(isinstance(target[0], str) for target in targets):
+        return "an output was moved"
+    times = {target[1] for target in targets}
+    sources = {source for rows in (delta.before, delta.after) for row in rows.values() for source, _ in row}
+    if len(times) != 1 or any(isinstance(s[0], str) or s[1] != min(times) - 1 for s in sources):
+        return "the changed rows are not one layer"
+    if any(delta.readers[source] for source in sources):
+        return "a value of the layer is read by rows that did not change"
+    if len(sources) != len(targets):
+        return f"the layer is not square: {len(sources)} values to {len(targets)}"
+    before = {target: _collect(algebra, row) for target, row in delta.before.items()}
+    after = {target: _collect(algebra, row) for target, row in delta.after.items()}
+    for i in targets:
+        for j in targets:
+            total = algebra.zero
+            for unknown, label in after[i].items():
+                if unknown in before[j]:
+                    total = algebra.add(total, algebra.mul(label, before[j][unknown]))
+            if not algebra.equal(total, algebra.one if i == j else algebra.zero):
+                return f"row {i} of the new layer times row {j} of the old is {algebra.text(total)}"
+    return None
+
+
+def _collect(algebra: LabelAlgebra, row: SparseRow) -> Row:
+    total: Row = {}
+    for source, label in row:
+        add_to(algebra, total, source, label)
+    return total
+
+
+Edges = Iterable[tuple[VertexId, VertexId, Label]]
+
+
+def transposed(
+    algebra: LabelAlgebra,
+    before: tuple[Edges, Sequence[VertexId], Sequence[VertexId]],
+    after: tuple[Edges, Sequence[VertexId], Sequence[VertexId]],
+) -> str | None:
+    """Decide whether one graph is another with every edge turned round. None if it is, else what went wrong.
+
+    With L the matrix of labels and P, Q the choices of inputs and outputs, the map is Q (I − L)⁻¹ Pᵀ; turning the edges
+    round transposes L, and swapping inputs and outputs swaps P and Q, so the map is transposed.
+
+    Args:
+        algebra: what the labels are.
+        before: edges (source, target, label), inputs, outputs.
+        after: the same of the other graph.
+    """
+    if tuple(before[1]) != tuple(after[2]) or tuple(before[2]) != tuple(after[1]):
+        return "inputs and outputs did not change places"
+    there: Row = {}
+    for source, target, label in before[0]:
+        add_to(algebra, there, (target, source), label)
+    back: Row = {}
+    for source, target, label in after[0]:
+        add_to(algebra, back, (source, target), label)
+    if not _same_row(algebra, there, back):
+        odd = [pair for pair in there.keys() | back.keys() if pair not in there or pair not in back]
+        return f"the edges are not the same turned round, e.g. {odd[0] if odd else 'a label'}"
+    return None
+
+
+# -- solved forms --------------------------------------------------------------------------------------------------
+
+
+def program_equations(program: Program, algebra: LabelAlgebra, partial: Callable[[int, int], Label]) -> list[Row]:
+    """One equation per step that carries a derivative, over value names: ż − Σ c·ẋ = 0."""
+    active = program.liveness().active
+    minus_one = algebra.neg(algebra.one)
+    equations: list[Row] = []
+    for k, slots in enumerate(active_slots(program)):
+        if not active[k]:
+            continue
+        row: Row = {program.name(program.n_inputs + k): minus_one}
+        for slot, value in slots:
+            add_to(algebra, row, program.name(value), partial(k, slot))
+        equations.append(row)
+    return equations
+
+
+def graph_equations(graph: FlowGraph, *, transpose: bool = False) -> list[Row] | str:
+    """One equation per vertex that is no input, over value names, or why the graph is not in solved form.
+
+    Args:
+        graph: a graph in which every value has one vertex.
+        transpose: read the edges the other way round first.
+    """
+    algebra = graph.algebra
+    name = {vertex.id: vertex.value for vertex in graph.vertices}
+    if len(set(name.values())) != len(name):
+        return "a value has several vertices"
+    inputs = set(graph.outputs if transpose else graph.inputs)
+    minus_one = algebra.neg(algebra.one)
+    rows: dict[VertexId, Row] = {place: {name[place]: minus_one} for place in name if place not in inputs}
+    for edge in graph.edges:
+        source, target = (edge.target, edge.source) if transpose else (edge.source, edge.target)
+        if target in inputs:
+            return f"something is added to the input {name[target]}"
+        add_to(algebra, rows[target], name[source], edge.label)
+    return list(rows.values())
+
+
+def same_equations(algebra: LabelAlgebra, x: Sequence[Row], y: Sequence[Row]) -> str | None:
+    """Decide whether two systems have the same rows up to order and non-zero factors. None if so, else what differs."""
+    if len(x) != len(y):
+        return f"{len(x)} equations against {len(y)}"
+    pending: dict[frozenset[Hashable], list[Row]] = {}
+    for row in y:
+        pending.setdefault(frozenset(row), []).append(row)
+    for row in x:
+        candidates = pending.get(frozenset(row), [])
+        match = next((k for k, other in enumerate(candidates) if _proportional(algebra, row, other)), None)
+        if match is None:
+            return f"no equation matches {_row_text(algebra, row)} = 0"
+        candidates.pop(match)
+    return None
+
+
+def _proportional(algebra: LabelAlgebra, x: Row, y: Row) -> bool:
+    if not x:
+        return not y
+    pivot = next(iter(x))
+    p, q = x[pivot], y[pivot]
+    return all(algebra.equal(algebra.mul(label, q), algebra.mul(y[unknown], p)) for unknown, label in x.items())

@@ -1,0 +1,403 @@
+"""``FlowGraph``: a linear flow graph, frozen; ``Workspace``: the same graph while it is being rewritten.
+
+Vertices hold values, an edge multiplies by its label, fan-in adds, and the graph maps its ordered inputs to its ordered
+outputs. A vertex is named by its place, (register, time); edges are called *carry* edges when they only take a value to
+a later row (label 1).
+
+Reference: arXiv:2411.18786, Figs. 2 and 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flowgraph.errors import GraphError
+from flowgraph.labels import Label, LabelAlgebra
+
+if TYPE_CHECKING:
+    import networkx
+
+SCHEMA = "flowgraph/graph/1"
+
+VertexId = tuple[int, int]
+"""(register, time): a column and a row of the drawing, both from 0."""
+
+RowEntry = tuple[VertexId, Label, bool]
+"""One edge as its target sees it: source, label, whether it is a carry edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vertex:
+    """A vertex of a flow graph.
+
+    Attributes:
+        register: the column.
+        time: the row.
+        name: unique in the graph: the value's name where the value is born, and name@time for a carried copy.
+        value: the name of the value that the vertex holds.
+    """
+
+    register: int
+    time: int
+    name: str
+    value: str
+
+    @property
+    def id(self) -> VertexId:
+        """(register, time)."""
+        return (self.register, self.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An edge of a flow graph.
+
+    Attributes:
+        source: place of the vertex it leaves.
+        target: place of the vertex it enters.
+        label: what it multiplies by.
+        carry: whether it only takes a value to a later row; its label is then 1.
+    """
+
+    source: VertexId
+    target: VertexId
+    label: Label
+    carry: bool = False
+
+
+def _edge_order(edge: Edge) -> tuple[int, int, int, int]:
+    return (edge.target[1], edge.target[0], edge.source[1], edge.source[0])
+
+
+@dataclass(frozen=True, slots=True)
+class FlowGraph:
+    """A linear flow graph, immutable, in canonical order.
+
+    Attributes:
+        algebra: what the labels are.
+        vertices: sorted by (time, register).
+        edges: sorted by target, then source.
+        inputs: places of the input vertices, in order.
+        outputs: places of the output vertices, in order.
+
+    Example:
+        >>> import flowgraph as fg
+        >>> graph = fg.derive(fg.parse("inputs u, w\\nz = f(u, w)\\noutputs z, w"), "reverse-inverse").graph
+        >>> print(graph)
+        inputs u w, outputs z w
+        u -> w : -b/a
+        u -> z : 1/a
+    """
+
+    algebra: LabelAlgebra
+    vertices: tuple[Vertex, ...]
+    edges: tuple[Edge, ...]
+    inputs: tuple[VertexId, ...]
+    outputs: tuple[VertexId, ...]
+
+    def __post_init__(self) -> None:
+        places = {vertex.id for vertex in self.vertices}
+        if len(places) != len(self.vertices):
+            raise GraphError("two vertices have the same place")
+        for edge in self.edges:
+            if edge.source not in places or edge.target not in places:
+                raise GraphError("an edge has an end that is no vertex", where=f"{edge.source} -> {edge.target}")
+        for place in (*self.inputs, *self.outputs):
+            if place not in places:
+                raise GraphError("an input or output is no vertex", where=str(place))
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    def vertex(self, place: VertexId) -> Vertex:
+        """The vertex at a place.
+
+        Raises:
+            GraphError: there is none.
+        """
+        for vertex in self.vertices:
+            if vertex.id == place:
+                return vertex
+        raise GraphError("no vertex there", where=f"register {place[0]}, time {place[1]}")
+
+    def edges_into(self, place: VertexId) -> tuple[Edge, ...]:
+        """The edges that enter a vertex."""
+        return tuple(edge for edge in self.edges if edge.target == place)
+
+    def edges_from(self, place: VertexId) -> tuple[Edge, ...]:
+        """The edges that leave a vertex."""
+        return tuple(edge for edge in self.edges if edge.source == place)
+
+    def fan_in(self, place: VertexId) -> int:
+        """How many edges enter a vertex; where it is two or more, the vertex adds."""
+        return len(self.edges_into(place))
+
+    @property
+    def additions(self) -> tuple[Vertex, ...]:
+        """The vertices where fan-in adds: two or more edges, or one edge into a vertex that is also an input."""
+        count: dict[VertexId, int] = dict.fromkeys(self.inputs, 1)
+        for edge in self.edges:
+            count[edge.target] = count.get(edge.target, 0) + 1
+        return tuple(vertex for vertex in self.vertices if count.get(vertex.id, 0) >= 2)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the values at the inputs."""
+        return self._values(self.inputs)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the values at the outputs."""
+        return self._values(self.outputs)
+
+    def _values(self, places: Iterable[VertexId]) -> tuple[str, ...]:
+        value = {vertex.id: vertex.value for vertex in self.vertices}
+        return tuple(value[place] for place in places)
+
+    def label_text(self, edge: Edge) -> str:
+        """The label of an edge as text that SymPy reads."""
+        return self.algebra.text(edge.label)
+
+    def label_latex(self, edge: Edge) -> str:
+        """The label of an edge as LaTeX."""
+        return self.algebra.latex(edge.label)
+
+    def __str__(self) -> str:
+        name = {vertex.id: vertex.name for vertex in self.vertices}
+        head = f"inputs {' '.join(name[p] for p in self.inputs)}, outputs {' '.join(name[p] for p in self.outputs)}"
+        return "\n".join([head, *(f"{name[e.source]} -> {name[e.target]} : {self.label_text(e)}" for e in self.edges)])
+
+    # -- taking home ------------------------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object: ``schema``, ``inputs``, ``outputs``, ``vertices``, ``edges``.
+
+        ``inputs`` and ``outputs`` are value names; an edge names its ends by their vertex names, which are the value
+        names too except for carried copies (``x2@1``); labels are text that SymPy reads.
+        """
+        name = {vertex.id: vertex.name for vertex in self.vertices}
+        return {
+            "schema": SCHEMA,
+            "labels": self.algebra.name,
+            "inputs": list(self.input_names),
+            "outputs": list(self.output_names),
+            "vertices": [
+                {"name": v.name, "value": v.value, "register": v.register, "time": v.time} for v in self.vertices
+            ],
+            "edges": [
+                {
+                    "source": name[e.source],
+                    "target": name[e.target],
+                    "label": self.label_text(e),
+                    "carry": e.carry,
+                }
+                for e in self.edges
+            ],
+        }
+
+    def to_networkx(self) -> networkx.MultiDiGraph:
+        """A networkx graph: nodes are vertex names with ``register``, ``time``, ``value``; edges have ``label``."""
+        import networkx
+
+        result = networkx.MultiDiGraph(inputs=self.input_names, outputs=self.output_names)
+        name = {vertex.id: vertex.name for vertex in self.vertices}
+        for v in self.vertices:
+            result.add_node(v.name, register=v.register, time=v.time, value=v.value)
+        for e in self.edges:
+            result.add_edge(name[e.source], name[e.target], label=e.label, carry=e.carry)
+        return result
+
+
+OutputKey = tuple[str, int]
+"""("output", i): the row that says which vertex output i reads. Inputs appear as sources ("input", i)."""
+
+Key = VertexId | OutputKey
+SparseRow = tuple[tuple[Any, Label], ...]
+"""Sources and labels of one row: value = Σ label·source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one rewrite changed, as rows of the linear system that the graph stands for.
+
+    A row is keyed by its vertex, or by ("output", i); sources are vertices or ("input", i). A key missing from
+    ``before`` was added, one missing from ``after`` was removed. Rows that did not change are not listed.
+
+    Attributes:
+        algebra: what the labels are.
+        before: changed rows as they were.
+        after: changed rows as they are.
+        hidden: changed vertices that nothing outside the changed rows reads, before or after.
+        readers: for every source named in the rows, how many unchanged rows read it.
+    """
+
+    algebra: LabelAlgebra
+    before: Mapping[Key, SparseRow]
+    after: Mapping[Key, SparseRow]
+    hidden: frozenset[VertexId]
+    readers: Mapping[Any, int]
+
+
+class Workspace:
+    """A flow graph under rewriting, with a journal of the rows that changed.
+
+    Rules change it only through the primitives here, so the journal is complete whatever a rule does.
+
+    Args:
+        algebra: what the labels are.
+    """
+
+    def __init__(self, algebra: LabelAlgebra) -> None:
+        self.algebra = algebra
+        self.vertices: dict[VertexId, Vertex] = {}
+        self.rows: dict[VertexId, tuple[RowEntry, ...]] = {}
+        self.readers: dict[VertexId, dict[VertexId, int]] = {}
+        self.inputs: list[VertexId] = []
+        self.outputs: list[VertexId] = []
+        self.input_places: dict[VertexId, list[int]] = {}
+        self.output_places: dict[VertexId, list[int]] = {}
+        self._journal: dict[Key, SparseRow | None] = {}
+
+    @staticmethod
+    def of(graph: FlowGraph) -> Workspace:
+        """A workspace that holds a graph."""
+        work = Workspace(graph.algebra)
+        rows: dict[VertexId, list[RowEntry]] = {vertex.id: [] for vertex in graph.vertices}
+        for edge in graph.edges:
+            rows[edge.target].append((edge.source, edge.label, edge.carry))
+        for vertex in graph.vertices:
+            work.add_vertex(vertex)
+        for place, row in rows.items():
+            work.set_row(place, tuple(row))
+        for place in graph.inputs:
+            work.add_input(place)
+        for place in graph.outputs:
+            work.add_output(place)
+        work.forget()
+        return work
+
+    def freeze(self) -> FlowGraph:
+        """The graph as it stands."""
+        edges = [
+            Edge(source, target, label, carry) for target, row in self.rows.items() for source, label, carry in row
+        ]
+        edges.sort(key=_edge_order)
+        vertices = sorted(self.vertices.values(), key=lambda v: (v.time, v.register))
+        return FlowGraph(self.algebra, tuple(vertices), tuple(edges), tuple(self.inputs), tuple(self.outputs))
+
+    # -- primitives -------------------------------------------------------------------------------------------------
+
+    def add_vertex(self, vertex: Vertex) -> None:
+        """Add a vertex with no edges."""
+        place = (vertex.register, vertex.time)
+        if place in self.vertices:
+            raise GraphError("two vertices would have the same place", where=vertex.name)
+        self._journal.setdefault(place, None)
+        self.vertices[place] = vertex
+        self.rows[place] = ()
+        self.readers[place] = {}
+
+    def remove_vertex(self, place: VertexId) -> None:
+        """Remove a vertex that nothing reads and that is neither input nor output."""
+        if self.readers[place] or place in self.input_places or place in self.output_places:
+            raise GraphError("a vertex that is in use would be removed", where=self.vertices[place].name)
+        self.set_row(place, ())
+        del self.vertices[place], self.rows[place], self.readers[place]
+
+    def set_row(self, place: VertexId, row: tuple[RowEntry, ...]) -> None:
+        """Replace all edges into a vertex."""
+        if place not in self._journal:
+            self._journal[place] = self._sparse(place)
+        for source, _, _ in self.rows[place]:
+            count = self.readers[source]
+            count[place] -= 1
+            if not count[place]:
+                del count[place]
+        for source, _, _ in row:
+            count = self.readers[source]
+            count[place] = count.get(place, 0) + 1
+        self.rows[place] = row
+
+    def add_input(self, place: VertexId) -> None:
+        """Make a vertex the next input."""
+        if place not in self._journal:
+            self._journal[place] = self._sparse(place)
+        self.input_places.setdefault(place, []).append(len(self.inputs))
+        self.inputs.append(place)
+
+    def add_output(self, place: VertexId) -> None:
+        """Make a vertex the next output."""
+        self._journal.setdefault(("output", len(self.outputs)), None)
+        self.output_places.setdefault(place, []).append(len(self.outputs))
+        self.outputs.append(place)
+
+    def move_outputs(self, old: VertexId, new: VertexId) -> None:
+        """Let every output that reads ``old`` read ``new``."""
+        for index in self.output_places.pop(old, ()):
+            self._journal.setdefault(("output", index), ((old, self.algebra.one),))
+            self.outputs[index] = new
+            self.output_places.setdefault(new, []).append(index)
+
+    def replace_source(self, old: VertexId, new: VertexId) -> None:
+        """Let every vertex and output that reads ``old`` read ``new``, with the same labels."""
+        for target in tuple(self.readers[old]):
+            self.set_row(
+                target,
+                tuple((new if source == old else source, label, carry) for source, label, carry in self.rows[target]),
+            )
+        self.move_outputs(old, new)
+
+    def turn_round(self) -> None:
+        """Turn every edge round, and swap inputs and outputs."""
+        rows: dict[VertexId, list[RowEntry]] = {place: [] for place in self.rows}
+        for target, row in self.rows.items():
+            for source, label, carry in row:
+                rows[source].append((target, label, carry))
+        self.rows = {place: tuple(row) for place, row in rows.items()}
+        self.readers = {place: {} for place in rows}
+        for target, row in self.rows.items():
+            for source, _, _ in row:
+                self.readers[source][target] = self.readers[source].get(target, 0) + 1
+        self.inputs, self.outputs = self.outputs, self.inputs
+        self.input_places, self.output_places = self.output_places, self.input_places
+        self.forget()
+
+    # -- the journal ------------------------------------------------------------------------------------------------
+
+    def _sparse(self, place: VertexId) -> SparseRow:
+        one = self.algebra.one
+        given = tuple((("input", index), one) for index in self.input_places.get(place, ()))
+        return given + tuple((source, label) for source, label, _ in self.rows[place])
+
+    def forget(self) -> None:
+        """Start a new journal."""
+        self._journal = {}
+
+    def delta(self) -> Delta:
+        """What changed since the journal was last started."""
+        before: dict[Key, SparseRow] = {}
+        after: dict[Key, SparseRow] = {}
+        for key, old in self._journal.items():
+            if old is not None:
+                before[key] = old
+            if key in self.rows:
+                after[key] = self._sparse(key)  # pyright: ignore[reportArgumentType]
+            elif isinstance(key[0], str):
+                after[key] = ((self.outputs[key[1]], self.algebra.one),)
+        outside: dict[Any, int] = {}
+        for row in (*before.values(), *after.values()):
+            for source, _ in row:
+                if source not in outside and not isinstance(source[0], str):
+                    outside[source] = self._unchanged_readers(source)
+        hidden = frozenset(
+            key for key in self._journal if not isinstance(key[0], str) and not self._unchanged_readers(key)
+        )
+        return Delta(self.algebra, before, after, hidden, outside)  # pyright: ignore[reportArgumentType]
+
+    def _unchanged_readers(self, place: Any) -> int:
+        if place not in self.readers:
+            return 0
+        rows = sum(1 for target in self.readers[place] if target not in self._journal)
+        outputs = sum(1 for index in self.output_places.get(place, ()) if ("output", index) not in self._journal)
+        return rows + outputs

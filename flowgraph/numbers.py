@@ -1,0 +1,167 @@
+"""Random points inside the domain of a program, and J there to 30 digits by SymPy and mpmath: the numeric oracle.
+
+The local partials are SymPy's derivatives of the operations' SymPy forms, evaluated by mpmath; the registry's own
+partials and NumPy functions are not used, so that they can be held against this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowgraph.errors import DomainError
+from flowgraph.operations import OPERATIONS
+from flowgraph.partials import edge_slots, evaluate, exact
+from flowgraph.program import Program
+
+_DIGITS = (30, 120, 480)
+_RANGES = ((0.2, 1.2), (-1.0, 1.0), (0.5, 2.0), (-3.0, 3.0), (1.1, 3.0), (0.05, 0.4), (-0.4, 0.4), (2.0, 8.0))
+
+
+@dataclass(frozen=True, slots=True)
+class NumericPoint:
+    """A point at which every step of a program is defined and differentiable.
+
+    Attributes:
+        values: (n + T,) the value of every step, in float64.
+        letters: the partials of uninterpreted functions by (step, argument), random numbers away from 0.
+        unknown: the values of uninterpreted functions by step, random numbers.
+    """
+
+    values: NDArray[Any]
+    letters: Mapping[tuple[int, int], float]
+    unknown: Mapping[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """J at a point, to 30 digits, rounded to float64 at the end.
+
+    Attributes:
+        jacobian: (m, n) J.
+        inverse: (n, n) J⁻¹, or None where J is not square or is singular at the point.
+    """
+
+    jacobian: NDArray[Any]
+    inverse: NDArray[Any] | None
+
+    def of_mode(self, mode: str) -> NDArray[Any] | None:
+        """The matrix that a mode multiplies by, or None where J has no inverse and the mode needs it."""
+        matrix = self.inverse if mode.endswith("inverse") else self.jacobian
+        return matrix.T if matrix is not None and mode.startswith("reverse") else matrix
+
+
+def draw_points(program: Program, random: Random, count: int, attempts: int = 200) -> tuple[NumericPoint, ...]:
+    """Draw points at which a program is defined and its guards hold; fewer, or none, where they are hard to find."""
+    points: list[NumericPoint] = []
+    for attempt in range(attempts):
+        low, high = _RANGES[attempt % len(_RANGES)]
+        x = np.array([random.uniform(low, high) for _ in range(program.n_inputs)])
+        unknown = {k: random.uniform(low, high) for k in range(program.n_steps) if program.codes[k] < 0}
+        try:
+            values = evaluate(program, x, unknown.__getitem__)
+        except DomainError:
+            continue
+        if not all(np.array_equal(values[guard.values] > 0.0, guard.outcomes) for guard in program.guards):
+            continue
+        letters = {
+            (step, argument): random.choice((-1.0, 1.0)) * random.uniform(0.5, 1.5)
+            for step, arguments in edge_slots(program)
+            if program.codes[step] < 0
+            for argument, _ in arguments
+        }
+        points.append(NumericPoint(values, letters, unknown))
+        if len(points) == count:
+            break
+    return tuple(points)
+
+
+@cache
+def _compiled(code: int) -> tuple[Callable[..., Any], tuple[Callable[..., Any], ...]]:
+    """An operation and its SymPy derivatives as mpmath functions."""
+    import sympy
+
+    operation = OPERATIONS[code]
+    symbols = sympy.symbols(f"x0:{operation.arity}", real=True)
+    form = operation.form(sympy, *symbols)
+    modules = [{"Heaviside": _heaviside}, "mpmath"]
+    partials = tuple(
+        sympy.lambdify(symbols, 0 if slot in operation.inactive else sympy.diff(form, symbols[slot]), modules)
+        for slot in range(operation.arity)
+    )
+    return sympy.lambdify(symbols, form, modules), partials
+
+
+def _heaviside(x: Any, middle: Any = 0.5) -> Any:
+    return 1 if x > 0 else 0 if x < 0 else middle
+
+
+def reference_jacobian(program: Program, point: NumericPoint) -> Reference:
+    """J and J⁻¹ at a point by the chain rule over SymPy's local partials, with 30 digits or as many as J⁻¹ needs."""
+    import mpmath
+
+    n, m = program.n_inputs, program.n_outputs
+    for digits in _DIGITS:
+        with mpmath.workdps(digits):
+            rows = _jacobian_rows(program, point)
+            jacobian = np.array([[float(x) for x in row] for row in rows]).reshape(m, n)
+            if m != n:
+                return Reference(jacobian, None)
+            if n == 0:
+                return Reference(jacobian, np.zeros((0, 0)))
+            inverse = _inverse(rows)
+            if inverse is not None:
+                return Reference(jacobian, inverse)
+    return Reference(jacobian, None)
+
+
+def _jacobian_rows(program: Program, point: NumericPoint) -> list[list[Any]]:
+    import mpmath
+
+    n = program.n_inputs
+    constants = [mpmath.mpf(x.numerator) / x.denominator for x in map(exact, program.constants.tolist())]
+    values = [mpmath.mpf(float(x)) for x in point.values[:n]]
+    rows = [{j: mpmath.mpf(1)} for j in range(n)]
+    for step in program.steps():
+        operands = [values[o] if o >= 0 else constants[-1 - o] for o in step.operands]
+        if step.operation is None:
+            values.append(mpmath.mpf(point.unknown[step.index]))
+            known = {o: point.letters[step.index, o] for o in step.operands if (step.index, o) in point.letters}
+            factors = list(known.items())
+        else:
+            function, partials = _compiled(int(program.codes[step.index]))
+            values.append(mpmath.mpf(function(*operands)))
+            factors = [
+                (o, partials[slot](*operands))
+                for slot, o in enumerate(step.operands)
+                if o >= 0 and slot not in step.operation.inactive
+            ]
+        row: dict[int, Any] = {}
+        for argument, factor in factors:
+            for j, x in rows[argument].items():
+                row[j] = row.get(j, 0) + factor * x
+        rows.append(row)
+    return [[rows[k].get(j, mpmath.mpf(0)) for j in range(n)] for k in program.outputs.tolist()]
+
+
+def _inverse(rows: list[list[Any]]) -> NDArray[Any] | None:
+    """The inverse by LU in the working precision, or None where the residual shows that the precision is too low."""
+    import mpmath
+
+    matrix = mpmath.matrix(rows)
+    n = matrix.rows
+    try:
+        inverse = mpmath.inverse(matrix)
+    except ZeroDivisionError:
+        return None
+    # The right residual bounds the relative error of the inverse: X = J⁻¹ (I − R).
+    residual = matrix * inverse - mpmath.eye(n)
+    if mpmath.mnorm(residual, "inf") > 1e-16:
+        return None
+    return np.array([[float(inverse[i, j]) for j in range(n)] for i in range(n)])

@@ -1,0 +1,81 @@
+"""Rule 1: carry a live value forward, row by row, until it is read for the last time."""
+
+from __future__ import annotations
+
+from typing import final
+
+from flowgraph.errors import NotApplicable
+from flowgraph.graph import Vertex, VertexId, Workspace
+from flowgraph.rewrite.engine import Effect, Rule, Site
+
+
+@final
+class Carry(Rule):
+    """Carry a live variable: give value v a vertex in every row from its birth to the row before its last reader.
+
+    Outputs are carried to the last row. Each reader then reads the copy in the row just above it, so that all edges
+    lead from one row to the next: the graph becomes *layered*.
+
+    Site: (v,), the vertex where the value is born.
+
+    Args:
+        sparse: give the value a vertex only in the rows just above and at its readers, and let a carry edge span the
+            rows between. The later rules act in the same way, and the graph has O(T) vertices instead of O(nT).
+    """
+
+    name = "carry"
+    title = "Carry a live variable"
+    tooltip = "Copy a value from row to row until its last reader, so that every edge spans one time step."
+    reference = "arXiv:2411.18786, Fig. 3 (a) to (b); layered graphs: Naumann"
+    effect = Effect.KEEPS
+
+    def __init__(self, sparse: bool = False) -> None:
+        self.sparse = sparse
+
+    def sites(self, work: Workspace) -> tuple[Site, ...]:
+        last_row = _last_row(work)
+        order = sorted(work.vertices, key=lambda place: (place[1], place[0]))
+        return tuple(Site((place,)) for place in order if self._rows(work, place, last_row))
+
+    def _rows(self, work: Workspace, place: VertexId, last_row: int) -> list[int]:
+        """The rows in which the value needs a copy."""
+        birth = place[1]
+        read_at = sorted(target[1] for target in work.readers[place])
+        is_output = place in work.output_places
+        if any(target[1] <= birth for target in work.readers[place]):
+            return []
+        end = last_row if is_output else (read_at[-1] - 1 if read_at else birth)
+        if not self.sparse:
+            return list(range(birth + 1, end + 1))
+        wanted = {row for t in read_at for row in (t - 1, t) if birth < row <= end}
+        return sorted(wanted)
+
+    def rewrite(self, work: Workspace, site: Site) -> None:
+        (place,) = site.vertices
+        if place not in work.vertices:
+            raise NotApplicable("there is no vertex at the site", where=str(place))
+        rows = self._rows(work, place, _last_row(work) if place in work.output_places else 0)
+        if not rows:
+            raise NotApplicable("no reader of the value is more than one row below it", where=work.vertices[place].name)
+        register, birth = place
+        value = work.vertices[place].value
+        one = work.algebra.one
+        readers = tuple(work.readers[place])
+        copies = {birth: place}
+        previous = place
+        for row in rows:
+            copy = (register, row)
+            work.add_vertex(Vertex(register, row, f"{value}@{row}", value))
+            work.set_row(copy, ((previous, one, True),))
+            copies[row] = previous = copy
+        for target in readers:
+            source = copies[target[1] - 1]
+            if source != place:
+                work.set_row(
+                    target, tuple((source if s == place else s, label, carry) for s, label, carry in work.rows[target])
+                )
+        work.move_outputs(place, previous)
+
+
+def _last_row(work: Workspace) -> int:
+    return max((time for _, time in work.vertices), default=0)

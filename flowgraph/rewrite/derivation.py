@@ -1,0 +1,202 @@
+"""``Derivation``: the record of which rule acted where, from the primal graph to the graph of a mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from flowgraph.errors import GraphError, NotApplicable
+from flowgraph.graph import Delta, FlowGraph, Workspace
+from flowgraph.partials import CountedPartials, FractionPartials, Labelling, SymbolicPartials, linearise
+from flowgraph.program import Program
+from flowgraph.rewrite.engine import Rule, Site, Step
+
+SCHEMA = "flowgraph/derivation/1"
+
+LABELLINGS: Mapping[str, Callable[[Program], Labelling]] = MappingProxyType(
+    {"symbolic": SymbolicPartials, "fractions": FractionPartials, "counts": CountedPartials}
+)
+"""The labellings that a program alone determines, by the name of their algebra."""
+
+Pipeline = tuple[tuple[str, Rule], ...]
+"""For each stage its name and the rule that leads to it."""
+
+Watcher = Callable[[Step, Delta, Workspace], None]
+"""Is shown every application just after it: the step, what changed, and the workspace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One step of a derivation with the graphs on either side of it.
+
+    Attributes:
+        step: stage, rule and site.
+        before: the graph before.
+        after: the graph after.
+    """
+
+    step: Step
+    before: FlowGraph
+    after: FlowGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """How the graph of a mode comes from the primal graph.
+
+    Attributes:
+        program: the program, without dead code.
+        mode: the name of the mode.
+        stages: the graph at the end of each stage, in order, from ``"primal"``.
+        steps: every application of a rule, in order.
+        rules: the rules by name.
+        meanings: what each letter in the labels stands for, e.g. ``{"a": "∂f/∂x1"}``.
+
+    Example:
+        >>> import flowgraph as fg
+        >>> derivation = fg.derive(fg.parse("inputs u, w\\nz = f(u, w)\\noutputs z, w"), "reverse-inverse")
+        >>> list(derivation.stages), len(derivation.steps)
+        (['primal', 'layered', 'inverted', 'shifted', 'unlayered'], 4)
+        >>> fg.Derivation.from_json(derivation.to_json()) == derivation
+        True
+    """
+
+    program: Program
+    mode: str
+    stages: Mapping[str, FlowGraph]
+    steps: tuple[Step, ...]
+    rules: Mapping[str, Rule]
+    meanings: Mapping[str, str]
+
+    @property
+    def graph(self) -> FlowGraph:
+        """The graph of the mode, the last stage."""
+        return tuple(self.stages.values())[-1]
+
+    def applications(self) -> Iterator[Application]:
+        """Replay the derivation, with the graphs before and after every step."""
+        graph = self.stages["primal"]
+        work = Workspace.of(graph)
+        for step in self.steps:
+            self.rules[step.rule].rewrite(work, step.site)
+            after = work.freeze()
+            yield Application(step, graph, after)
+            graph = after
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Derivation):
+            return NotImplemented
+        return (self.program, self.mode, self.steps) == (other.program, other.mode, other.steps) and dict(
+            self.stages
+        ) == dict(other.stages)
+
+    def __hash__(self) -> int:
+        return hash((self.program, self.mode, self.steps))
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object: the program, the steps with their sites, and the graph of every stage."""
+        return {
+            "schema": SCHEMA,
+            "mode": str(self.mode),
+            "labels": self.graph.algebra.name,
+            "meanings": dict(self.meanings),
+            "program": self.program.to_json(),
+            "steps": [
+                {"stage": s.stage, "rule": s.rule, "site": [list(place) for place in s.site.vertices]}
+                for s in self.steps
+            ],
+            "stages": [{"name": name, "graph": graph.to_json()} for name, graph in self.stages.items()],
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Derivation:
+        """Repeat the derivation that ``to_json`` described, and hold its graphs against the recorded ones.
+
+        Raises:
+            GraphError: the object is not of that schema, or what it records does not follow from its steps.
+        """
+        from flowgraph.rewrite import RULES
+
+        if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
+            raise GraphError("this JSON is not a derivation", expected=f'"schema": "{SCHEMA}"')
+        try:
+            return _replay(data, RULES)
+        except (KeyError, TypeError, IndexError, AttributeError, NotApplicable) as error:
+            raise GraphError("this JSON is not a derivation", got=f"{type(error).__name__}: {error}") from error
+
+
+def run(work: Workspace, pipeline: Pipeline, watch: Watcher | None = None) -> Iterator[tuple[str, Rule, list[Step]]]:
+    """Run a pipeline of rules on a workspace, in place; yields at the end of every stage.
+
+    Args:
+        work: the primal graph, changed in place.
+        pipeline: the stages.
+        watch: is shown every application.
+
+    Yields:
+        The stage's name, its rule, and the steps that led there.
+    """
+    for stage, rule in pipeline:
+        steps = []
+        work.forget()
+        for site in rule.run(work):
+            step = Step(stage, rule.name, site)
+            steps.append(step)
+            if watch is not None:
+                watch(step, work.delta(), work)
+            work.forget()
+        yield stage, rule, steps
+
+
+def record(program: Program, mode: str, labelling: Labelling, pipeline: Pipeline) -> Derivation:
+    """Run a pipeline on the primal graph of a program and keep the graph of every stage."""
+    work = linearise(program, labelling)
+    stages = {"primal": work.freeze()}
+    steps: list[Step] = []
+    for stage, _, applied in run(work, pipeline):
+        steps += applied
+        stages[stage] = work.freeze()
+    return Derivation(
+        program=program,
+        mode=mode,
+        stages=MappingProxyType(stages),
+        steps=tuple(steps),
+        rules=MappingProxyType({rule.name: rule for _, rule in pipeline}),
+        meanings=MappingProxyType(dict(getattr(labelling, "meanings", {}))),
+    )
+
+
+def _replay(data: Mapping[str, Any], rules: Mapping[str, Rule]) -> Derivation:
+    program = Program.from_json(data["program"])
+    if data["labels"] not in LABELLINGS:
+        raise GraphError("labels that a program does not determine cannot be read back", got=str(data["labels"]))
+    labelling = LABELLINGS[data["labels"]](program)
+    work = linearise(program, labelling)
+    recorded: Sequence[Mapping[str, Any]] = data["stages"]
+    stages = {"primal": work.freeze()}
+    steps: list[Step] = []
+    pending = list(data["steps"])
+    for entry in recorded[1:]:
+        name = str(entry["name"])
+        while pending and pending[0]["stage"] == name:
+            item = pending.pop(0)
+            site = Site(tuple((int(register), int(time)) for register, time in item["site"]))
+            rules[item["rule"]].rewrite(work, site)
+            steps.append(Step(name, str(item["rule"]), site))
+        stages[name] = work.freeze()
+    for entry in recorded:
+        if stages[entry["name"]].to_json() != entry["graph"]:
+            where = f"stage {entry['name']}"
+            raise GraphError("the recorded graph does not follow from the recorded steps", where=where)
+    if pending:
+        raise GraphError("the record has steps of a stage that it does not list", got=str(pending[0]["stage"]))
+    return Derivation(
+        program=program,
+        mode=str(data["mode"]),
+        stages=MappingProxyType(stages),
+        steps=tuple(steps),
+        rules=rules,
+        meanings=MappingProxyType(dict(getattr(labelling, "meanings", {}))),
+    )

@@ -1,0 +1,365 @@
+"""The exact oracle: J from the program, and the linear map of a graph, in any label algebra.
+
+Nothing here imports the rewriter, so that it can be held against it.
+
+Reference: arXiv:2411.18786, sections 2 and 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flowgraph.errors import GraphError, InputError
+from flowgraph.graph import FlowGraph, VertexId
+from flowgraph.labels import FloatLabels, FractionLabels, Label, LabelAlgebra, SymbolicLabels
+from flowgraph.partials import exact
+from flowgraph.program import Program
+
+if TYPE_CHECKING:
+    import sympy
+
+Row = dict[Hashable, Label]
+"""A sparse vector: label by unknown."""
+
+
+def add_to(algebra: LabelAlgebra, row: Row, unknown: Hashable, label: Label) -> None:
+    """row[unknown] += label, keeping the row free of zeros."""
+    total = algebra.add(row[unknown], label) if unknown in row else label
+    if algebra.is_zero(total):
+        row.pop(unknown, None)
+    else:
+        row[unknown] = total
+
+
+# -- the Jacobian of a program -------------------------------------------------------------------------------------
+
+
+def jacobian(program: Program) -> sympy.ImmutableDenseMatrix:
+    """J by SymPy alone: the outputs as composed expressions of the inputs, differentiated by ``sympy.diff``.
+
+    Partials of uninterpreted functions come out as SymPy derivatives. Expressions grow with every reuse of a value, so
+    this is for programs one can print.
+
+    Returns:
+        (m, n) matrix of expressions in the input names.
+
+    Example:
+        >>> from flowgraph.language import parse
+        >>> jacobian(parse("inputs x, y\\nz = x * y\\noutputs z, y"))
+        Matrix([
+        [y, x],
+        [0, 1]])
+    """
+    import sympy
+
+    inputs = [sympy.Symbol(name) for name in program.input_names]
+    values: list[Any] = list(inputs)
+    for step in program.steps():
+        operands = [
+            values[o] if o >= 0 else sympy.Rational(str(exact(float(program.constants[-1 - o])))) for o in step.operands
+        ]
+        function = step.operation.form if step.operation else None
+        values.append(function(sympy, *operands) if function else sympy.Function(step.function)(*operands))
+    outputs = sympy.Matrix([values[k] for k in program.outputs.tolist()])
+    return sympy.ImmutableDenseMatrix(len(outputs), len(inputs), lambda i, j: sympy.diff(outputs[i], inputs[j]))
+
+
+def vanishes(expression: Any) -> bool:
+    """Decide exactly whether an expression in elementary functions is zero.
+
+    Exponentials replace the hyperbolic functions and the powers, and the rest is a normal form of rational functions.
+    """
+    import sympy
+
+    if expression == 0:
+        return True
+    for form in (expression, expression.rewrite(sympy.exp)):
+        if sympy.cancel(sympy.together(sympy.powsimp(sympy.expand(form, power_exp=True)))) == 0:
+            return True
+    return False
+
+
+def partial_defects(program: Program) -> tuple[int, str | None]:
+    """Hold every partial a program uses against ``sympy.diff`` of the operation, exactly.
+
+    Steps of one operation with the same constants and the same coincidences among their arguments are decided once.
+
+    Returns:
+        How many different partials were decided, and the first that differs, or None.
+    """
+    import sympy
+
+    decided: set[tuple[Any, ...]] = set()
+    for k, slots in enumerate(active_slots(program)):
+        step = program.step(k)
+        if step.operation is None:
+            continue
+        first = {operand: place for place, operand in reversed(list(enumerate(step.operands)))}
+        shape = tuple(first[o] if o >= 0 else float(program.constants[-1 - o]) for o in step.operands)
+        key = (step.function, tuple(o >= 0 for o in step.operands), shape)
+        if key in decided:
+            continue
+        decided.add(key)
+        symbols = {operand: sympy.Symbol(f"x{place}", real=True) for operand, place in first.items()}
+        operands = [
+            symbols[o] if o >= 0 else sympy.Rational(str(exact(float(program.constants[-1 - o]))))
+            for o in step.operands
+        ]
+        form = step.operation.form(sympy, *operands)
+        for value in dict.fromkeys(value for _, value in slots):
+            ours = sum(
+                (step.operation.symbolic_partials[place](sympy, *operands) for place, v in slots if v == value),
+                start=sympy.S.Zero,
+            )
+            if not vanishes(ours - sympy.diff(form, symbols[value])):
+                return len(decided), f"step {k + 1}: {step}: {ours} against {sympy.diff(form, symbols[value])}"
+    return len(decided), None
+
+
+def accumulate(
+    program: Program, algebra: LabelAlgebra, partial: Callable[[int, int], Label], seeds: Sequence[Row]
+) -> list[Row]:
+    """Forward accumulation on the columns of a program: the tangents of all values for the given input tangents.
+
+    Args:
+        program: straight-line code.
+        algebra: what the partials are.
+        partial: the partial of a step with respect to an operand place.
+        seeds: (n,) one sparse vector per input, over any unknowns.
+
+    Returns:
+        (n + T,) one sparse vector per value.
+    """
+    tangents: list[Row] = [dict(seed) for seed in seeds]
+    for k, slots in enumerate(active_slots(program)):
+        row: Row = {}
+        for slot, value in slots:
+            label = partial(k, slot)
+            for unknown, x in tangents[value].items():
+                add_to(algebra, row, unknown, algebra.mul(label, x))
+        tangents.append(row)
+    return tangents
+
+
+def accumulate_adjoint(
+    program: Program, algebra: LabelAlgebra, partial: Callable[[int, int], Label], cotangents: Sequence[Label]
+) -> list[Label]:
+    """Reverse accumulation on the columns of a program: Jᵀ w.
+
+    Args:
+        cotangents: (m,) w, one label per output.
+
+    Returns:
+        (n,) one label per input.
+    """
+    adjoint = [algebra.zero] * program.n_values
+    for value, label in zip(program.outputs.tolist(), cotangents, strict=True):
+        adjoint[value] = algebra.add(adjoint[value], label)
+    for k, slots in reversed(list(enumerate(active_slots(program)))):
+        result = adjoint[program.n_inputs + k]
+        for slot, value in slots:
+            adjoint[value] = algebra.add(adjoint[value], algebra.mul(partial(k, slot), result))
+    return adjoint[: program.n_inputs]
+
+
+def active_slots(program: Program) -> list[list[tuple[int, int]]]:
+    """For every step its (operand place, value) pairs."""
+    arguments = program.arguments().tolist()
+    starts = program.starts.tolist()
+    return [
+        [(slot, value) for slot, value in enumerate(arguments[starts[k] : starts[k + 1]]) if value >= 0]
+        for k in range(program.n_steps)
+    ]
+
+
+# -- the map of a graph --------------------------------------------------------------------------------------------
+
+
+def topological_order(rows: Mapping[VertexId, Iterable[tuple[VertexId, Any, Any]]]) -> list[VertexId]:
+    """The vertices, each after all that it reads.
+
+    Raises:
+        GraphError: there is a cycle.
+    """
+    waiting = {place: 0 for place in rows}
+    readers: dict[VertexId, list[VertexId]] = {place: [] for place in rows}
+    for target, row in rows.items():
+        for source, _, _ in row:
+            waiting[target] += 1
+            readers[source].append(target)
+    order = [place for place, count in waiting.items() if count == 0]
+    for place in order:
+        for target in readers[place]:
+            waiting[target] -= 1
+            if not waiting[target]:
+                order.append(target)
+    if len(order) != len(waiting):
+        raise GraphError("the graph has a cycle", remedy="a linear flow graph must be acyclic")
+    return order
+
+
+def push(
+    algebra: LabelAlgebra,
+    rows: Mapping[VertexId, Iterable[tuple[VertexId, Label, bool]]],
+    inputs: Sequence[VertexId],
+    outputs: Sequence[VertexId],
+    seeds: Sequence[Row],
+) -> list[Row]:
+    """Push one sparse vector per input through a graph; returns one per output."""
+    given: dict[VertexId, Row] = {}
+    for place, seed in zip(inputs, seeds, strict=True):
+        total = given.setdefault(place, {})
+        for unknown, x in seed.items():
+            add_to(algebra, total, unknown, x)
+    value: dict[VertexId, Row] = {}
+    for place in topological_order(rows):
+        total = dict(given.get(place, {}))
+        for source, label, _ in rows[place]:
+            for unknown, x in value[source].items():
+                add_to(algebra, total, unknown, algebra.mul(label, x))
+        value[place] = total
+    return [value[place] for place in outputs]
+
+
+def graph_rows(graph: FlowGraph) -> dict[VertexId, list[tuple[VertexId, Label, bool]]]:
+    """The edges of a graph by target."""
+    rows: dict[VertexId, list[tuple[VertexId, Label, bool]]] = {vertex.id: [] for vertex in graph.vertices}
+    for edge in graph.edges:
+        rows[edge.target].append((edge.source, edge.label, edge.carry))
+    return rows
+
+
+def linear_map(graph: FlowGraph, labels: str | Mapping[str, float] | None = None) -> Any:
+    """The matrix of a graph: row i, column j says how output i depends on input j.
+
+    Args:
+        graph: a linear flow graph.
+        labels: None for the graph's own algebra; ``"fractions"`` for the fraction field over the symbols (and whole
+            function terms) in symbolic labels; or a number for every symbol in the labels.
+
+    Returns:
+        (m, n) in the algebra's own kind: a SymPy matrix for symbolic labels, a float64 array for floats and numbers, a
+        tuple of tuples otherwise.
+
+    Raises:
+        GraphError: a symbol has no number, or the labels cannot be converted.
+
+    Example:
+        >>> import flowgraph as fg
+        >>> graph = fg.derive(fg.parse("inputs u, w\\nz = f(u, w)\\noutputs z, w"), "forward-inverse").graph
+        >>> fg.linear_map(graph)
+        Matrix([
+        [1/a, -b/a],
+        [  0,    1]])
+        >>> fg.linear_map(graph, {"a": 2.0, "b": 3.0})
+        array([[ 0.5, -1.5],
+               [ 0. ,  1. ]])
+    """
+    if labels is not None:
+        graph = convert_labels(graph, labels)
+    algebra = graph.algebra
+    seeds: list[Row] = [{j: algebra.one} for j in range(len(graph.inputs))]
+    rows = push(algebra, graph_rows(graph), graph.inputs, graph.outputs, seeds)
+    n = len(graph.inputs)
+    return algebra.matrix([[row.get(j, algebra.zero) for j in range(n)] for row in rows], n)
+
+
+def convert_labels(graph: FlowGraph, labels: str | Mapping[str, float]) -> FlowGraph:
+    """The same graph with its symbolic labels as exact fractions or as numbers (see ``linear_map``)."""
+    if not isinstance(graph.algebra, SymbolicLabels):
+        raise GraphError("only symbolic labels can be converted", got=graph.algebra.name, expected="symbolic")
+    if isinstance(labels, str):
+        if labels == "symbolic":
+            return graph
+        if labels != "fractions":
+            raise InputError("there are no such labels", got=repr(labels), expected="'symbolic' or 'fractions'")
+        return _as_fractions(graph)
+    return _as_numbers(graph, labels)
+
+
+def _with_labels(graph: FlowGraph, algebra: LabelAlgebra, labels: Sequence[Label]) -> FlowGraph:
+    from dataclasses import replace
+
+    edges = tuple(replace(edge, label=label) for edge, label in zip(graph.edges, labels, strict=True))
+    return replace(graph, algebra=algebra, edges=edges)
+
+
+def _as_numbers(graph: FlowGraph, numbers: Mapping[str, float]) -> FlowGraph:
+    import sympy
+
+    given = {str(name): float(value) for name, value in numbers.items()}
+    expressions = [edge.label for edge in graph.edges]
+    symbols = sorted({s for e in expressions for s in e.free_symbols}, key=str)
+    missing = [str(s) for s in symbols if str(s) not in given]
+    if missing:
+        raise GraphError(
+            "a symbol in the labels has no number",
+            got=f"numbers for {', '.join(given) or 'nothing'}",
+            expected=f"numbers for {', '.join(str(s) for s in symbols)}",
+            remedy=f"give a number for {', '.join(missing)}",
+        )
+    function = sympy.lambdify(symbols, expressions, modules=["scipy", "numpy"])
+    values = function(*(given[str(s)] for s in symbols))
+    return _with_labels(graph, FloatLabels(), [float(v) for v in values])
+
+
+def _as_fractions(graph: FlowGraph) -> FlowGraph:
+    atoms: dict[Any, str] = {}
+    for edge in graph.edges:
+        for atom in _atoms(edge.label):
+            atoms.setdefault(atom, str(atom))
+    algebra = FractionLabels(tuple(atoms.values()))
+    value = {atom: algebra.symbols[name] for atom, name in atoms.items()}
+    return _with_labels(graph, algebra, [_evaluate(edge.label, algebra, value) for edge in graph.edges])
+
+
+def _is_rational_node(expression: Any) -> bool:
+    return expression.is_Add or expression.is_Mul or (expression.is_Pow and expression.exp.is_Integer)
+
+
+def _atoms(expression: Any) -> list[Any]:
+    """The parts of an expression that are neither rational numbers nor made by +, ·, and integer powers."""
+    if expression.is_Rational:
+        return []
+    if _is_rational_node(expression):
+        return [atom for part in expression.args for atom in _atoms(part)]
+    return [expression]
+
+
+def _evaluate(expression: Any, algebra: LabelAlgebra, value: Mapping[Any, Label]) -> Label:
+    from fractions import Fraction
+
+    if expression.is_Rational:
+        return algebra.number(Fraction(int(expression.p), int(expression.q)))
+    if expression.is_Add or expression.is_Mul:
+        parts = [_evaluate(part, algebra, value) for part in expression.args]
+        combine = algebra.add if expression.is_Add else algebra.mul
+        total = parts[0]
+        for part in parts[1:]:
+            total = combine(total, part)
+        return total
+    if _is_rational_node(expression):
+        base = _evaluate(expression.base, algebra, value)
+        exponent = int(expression.exp)
+        base = algebra.reciprocal(base) if exponent < 0 else base
+        total = algebra.one
+        for _ in range(abs(exponent)):
+            total = algebra.mul(total, base)
+        return total
+    return value[expression]
+
+
+def paths(graph: FlowGraph) -> np.ndarray[Any, Any]:
+    """(m, n) how many paths lead from each input to each output, which bounds the terms of each entry of the map."""
+    counts: dict[VertexId, list[int]] = {}
+    rows = graph_rows(graph)
+    n = len(graph.inputs)
+    for place in topological_order(rows):
+        total = [int(place == p) for p in graph.inputs]
+        for source, _, _ in rows[place]:
+            total = [a + b for a, b in zip(total, counts[source], strict=True)]
+        counts[place] = total
+    return np.array([counts[place] for place in graph.outputs], dtype=object).reshape(len(graph.outputs), n)

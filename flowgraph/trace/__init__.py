@@ -1,0 +1,12 @@
+"""Tracing: a Python function on NumPy values becomes a ``Program``.
+
+Modules, each importing from those before it only: ``recorder`` (what one trace has recorded), ``elementwise``,
+``conditions`` and ``reduction`` (lowering on codes), ``array`` (what the traced function sees), ``linear``,
+``ufuncs``, ``structure`` and ``functions`` (lowering of NumPy's functions), ``rebind`` (the NumPy that the traced
+function sees) and ``entry`` (``trace`` itself).
+"""
+
+from flowgraph.trace.array import TracedArray, TracedBool
+from flowgraph.trace.entry import trace
+
+__all__ = ["TracedArray", "TracedBool", "trace"]

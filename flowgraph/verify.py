@@ -1,0 +1,443 @@
+"""Hold the derived graphs, the exact oracle and NumPy against each other, and report.
+
+Small programs are decided over the fraction field of the edge labels; large ones in the prime field of p = 2⁶¹ − 1
+elements at random points, where a false identity of degree d is missed with probability at most (d/(p − 1))^k by k
+points (Schwartz–Zippel). An identity that holds never fails.
+
+Reference: arXiv:2411.18786, section 4; THEORY section 8.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from flowgraph.effects import (
+    graph_equations,
+    inverted_layer,
+    kept_map,
+    program_equations,
+    same_equations,
+    transposed,
+)
+from flowgraph.errors import InputError, NotApplicable
+from flowgraph.graph import Delta, FlowGraph, VertexId, Workspace
+from flowgraph.labels import PRIME, FloatLabels, Label
+from flowgraph.modes import Mode, pipeline, require_equasive, zero_pivot
+from flowgraph.numbers import NumericPoint, Reference, draw_points, reference_jacobian
+from flowgraph.partials import FloatPartials, FractionPartials, Labelling, ResiduePartials, linearise
+from flowgraph.program import Program
+from flowgraph.rewrite.derivation import run
+from flowgraph.rewrite.engine import Effect, Step
+from flowgraph.symbolic import Row, accumulate, accumulate_adjoint, graph_rows, linear_map, partial_defects, paths, push
+
+SCHEMA = "flowgraph/verification/1"
+
+EXACT_STEPS = 200
+"""Programs of up to this many steps are decided over the fraction field unless the caller says otherwise."""
+
+MISS_BOUND = -60
+"""Base-2 logarithm of the probability with which the prime field may miss a false identity."""
+
+_TERMS = 400
+_TOLERANCE = 1e-9
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and how much there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row of a verification report.
+
+    Attributes:
+        subject: what is claimed, e.g. ``"forward-inverse = J⁻¹"``.
+        method: how it was decided.
+        ok: whether it holds.
+        detail: how much was checked.
+        witness: where it fails, empty where it holds.
+        skipped: whether nothing could be checked; ``detail`` says why.
+    """
+
+    subject: str
+    method: str
+    ok: bool
+    detail: str = ""
+    witness: str = ""
+    skipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What ``verify`` found.
+
+    Attributes:
+        program: one line on the program.
+        method: ``"exact"`` or ``"prime-field"``.
+        checks: one row per claim.
+    """
+
+    program: str
+    method: str
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check holds."""
+        return all(check.ok for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object with one entry per check."""
+        return {
+            "schema": SCHEMA,
+            "program": self.program,
+            "method": self.method,
+            "ok": self.ok,
+            "checks": [
+                {
+                    "subject": check.subject,
+                    "method": check.method,
+                    "ok": check.ok,
+                    "detail": check.detail,
+                    "witness": check.witness,
+                    "skipped": check.skipped,
+                }
+                for check in self.checks
+            ],
+        }
+
+    def __str__(self) -> str:
+        width = max((len(check.subject) for check in self.checks), default=0)
+        lines = [f"{self.program}: {'all checks hold' if self.ok else 'A CHECK FAILED'}"]
+        for check in self.checks:
+            mark = "skip" if check.skipped else "ok  " if check.ok else "FAIL"
+            lines.append(f"  {mark} {check.subject:<{width}}  {check.method}; {check.detail}")
+            if check.witness:
+                lines.append(f"       {check.witness}")
+        return "\n".join(lines)
+
+
+def verify(
+    program: Program,
+    *,
+    method: str = "auto",
+    modes: Iterable[Mode | str] = tuple(Mode),
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Verification:
+    """Prove that the derived graphs of a program compute J, Jᵀ, J⁻¹ and J⁻ᵀ.
+
+    The claims, one row each: every application of every rule has the effect it claims; the graph of each mode has the
+    map it should; the labels are SymPy's partials; and the graphs evaluated by NumPy at random points agree with J from
+    SymPy to rounding.
+
+    Args:
+        program: straight-line code.
+        method: ``"exact"`` (fraction field of the edge labels), ``"prime-field"``, or ``"auto"``, which is exact up to
+            200 steps.
+        modes: the modes to check, by default all four.
+        seed: seed of the random points.
+        progress: is told how far the work is.
+
+    Returns:
+        The report; ``ok`` says whether every check holds.
+
+    Raises:
+        NotInvertible: an inverse mode is asked of a program that has none by the rules.
+
+    Example:
+        >>> from flowgraph.language import parse
+        >>> verify(parse("inputs u, w\\nz = f(u, w)\\noutputs z, w")).ok
+        True
+    """
+    if method not in ("auto", "exact", "prime-field"):
+        raise InputError("there is no such method", got=repr(method), expected="'auto', 'exact' or 'prime-field'")
+    wanted = tuple(dict.fromkeys(Mode(mode) for mode in modes))
+    tell = progress or _silent
+    program = program.without_dead_code()
+    if any(mode.inverse for mode in wanted):
+        require_equasive(program, program.liveness())
+    if method == "auto":
+        method = "exact" if program.n_steps <= EXACT_STEPS else "prime-field"
+    checks: list[Check] = []
+    try:
+        if method == "exact":
+            checks += _exact(program, wanted, tell)
+        else:
+            checks += _prime_field(program, wanted, seed, tell)
+    except NotApplicable as error:
+        raise zero_pivot(program, error) from error
+    tell("labels against SymPy", 0, 1)
+    checks.append(_labels(program))
+    if method == "exact":
+        tell("NumPy against SymPy", 0, 1)
+        checks += _numeric(program, wanted, seed)
+    return Verification(repr(program).strip("<>"), method, tuple(checks))
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Report nothing."""
+
+
+# -- effects of the rules -------------------------------------------------------------------------------------------
+
+
+class _Effects:
+    """Watches a derivation and checks every application by its effect."""
+
+    def __init__(self, mode: Mode, sparse: bool) -> None:
+        self.rules = {rule.name: rule for _, rule in pipeline(mode, sparse=sparse)}
+        self.counts: dict[str, int] = {}
+        self.witness: dict[str, str] = {}
+        self._edges: list[tuple[VertexId, VertexId, Label]] = []
+        self._ends: tuple[tuple[VertexId, ...], tuple[VertexId, ...]] = ((), ())
+
+    def __call__(self, step: Step, delta: Delta, work: Workspace) -> None:
+        rule = self.rules[step.rule]
+        self.counts[step.rule] = self.counts.get(step.rule, 0) + 1
+        if rule.effect is Effect.KEEPS:
+            trouble = kept_map(delta)
+        elif rule.effect is Effect.INVERTS:
+            trouble = inverted_layer(delta)
+        else:
+            now = (_edges(work), tuple(work.inputs), tuple(work.outputs))
+            trouble = transposed(work.algebra, (self._edges, *self._ends), now)
+        if trouble and step.rule not in self.witness:
+            self.witness[step.rule] = f"at {list(step.site.vertices)}: {trouble}"
+
+    def remember(self, work: Workspace) -> None:
+        """Keep the graph as it is, for a rule whose effect is on the whole of it."""
+        self._edges = _edges(work)
+        self._ends = (tuple(work.inputs), tuple(work.outputs))
+
+
+def _edges(work: Workspace) -> list[tuple[VertexId, VertexId, Label]]:
+    return [(source, target, label) for target, row in work.rows.items() for source, label, _ in row]
+
+
+def _derived(program: Program, labelling: Labelling, mode: Mode, sparse: bool) -> tuple[Workspace, _Effects]:
+    """Derive a mode with every application checked."""
+    work = linearise(program, labelling)
+    effects = _Effects(mode, sparse)
+    for _ in run(work, pipeline(mode, sparse=sparse), effects):
+        effects.remember(work)
+    return work, effects
+
+
+def _effect_checks(found: Sequence[_Effects], method: str) -> list[Check]:
+    rules = {name: rule for effects in found for name, rule in effects.rules.items()}
+    rows = []
+    for name, rule in rules.items():
+        count = sum(effects.counts.get(name, 0) for effects in found)
+        witness = next((effects.witness[name] for effects in found if name in effects.witness), "")
+        detail = f"{count} application{'' if count == 1 else 's'}"
+        rows.append(Check(f"rule {name} {rule.effect}", method, not witness, detail, witness))
+    return rows
+
+
+# -- over the fraction field ----------------------------------------------------------------------------------------
+
+
+def _exact(program: Program, modes: Sequence[Mode], tell: Progress) -> list[Check]:
+    labelling = FractionPartials(program)
+    found = []
+    checks = []
+    for k, mode in enumerate(modes):
+        tell(f"{mode}, exact", k, len(modes))
+        work, effects = _derived(program, labelling, mode, sparse=program.n_steps * program.n_inputs > 20_000)
+        found.append(effects)
+        checks.append(_exact_map(program, labelling, mode, work.freeze()))
+    return _effect_checks(found, "fraction field") + checks
+
+
+def _exact_map(program: Program, labelling: FractionPartials, mode: Mode, graph: FlowGraph) -> Check:
+    """Decide that a graph has the map of its mode: by multiplying out where that is short, and by its solved form."""
+    algebra = labelling.algebra
+    subject = f"{mode} = {mode.symbol}"
+    trouble = _solved_form(program, labelling, mode, graph)
+    terms = int(max(paths(graph).sum(), 0))
+    if terms > _TERMS:
+        return Check(subject, "fraction field, solved form", not trouble, f"{len(graph.edges)} edges", trouble or "")
+    n = program.n_inputs
+    tangents = accumulate(program, algebra, labelling.partial, [{j: algebra.one} for j in range(n)])
+    jacobian = [tangents[k] for k in program.outputs.tolist()]
+    found = linear_map(graph)
+    trouble = trouble or _multiplied_out(algebra, mode, jacobian, found, n)
+    detail = f"{len(graph.edges)} edges, {terms} terms"
+    return Check(subject, "fraction field, multiplied out", not trouble, detail, trouble or "")
+
+
+def _solved_form(program: Program, labelling: FractionPartials, mode: Mode, graph: FlowGraph) -> str | None:
+    transpose = mode in (Mode.REVERSE, Mode.REVERSE_INVERSE)
+    equations = graph_equations(graph, transpose=transpose)
+    if isinstance(equations, str):
+        return equations
+    ends = (program.input_names, program.output_names)
+    expected = ends if mode in (Mode.FORWARD, Mode.REVERSE_INVERSE) else ends[::-1]
+    if (graph.input_names, graph.output_names) != expected:
+        return f"inputs {graph.input_names} and outputs {graph.output_names} are not those of the mode"
+    return same_equations(
+        labelling.algebra, program_equations(program, labelling.algebra, labelling.partial), equations
+    )
+
+
+def _multiplied_out(algebra: Any, mode: Mode, jacobian: Sequence[Row], found: Any, n: int) -> str | None:
+    """Compare matrices entry by entry: M = J, M = Jᵀ, M J = I or M Jᵀ = I."""
+    m = len(jacobian)
+    dense = [[row.get(j, algebra.zero) for j in range(n)] for row in jacobian]
+    if mode in (Mode.REVERSE, Mode.REVERSE_INVERSE):
+        dense = [list(column) for column in zip(*dense, strict=True)] if m else [[] for _ in range(n)]
+    for i, row in enumerate(found):
+        for j in range(len(dense[0]) if dense else 0):
+            if mode.inverse:
+                entry, expected = algebra.zero, algebra.one if i == j else algebra.zero
+                for k, factor in enumerate(row):
+                    entry = algebra.add(entry, algebra.mul(factor, dense[k][j]))
+            else:
+                entry, expected = row[j], dense[i][j]
+            if not algebra.equal(entry, expected):
+                what = "of the product " if mode.inverse else ""
+                return f"entry ({i + 1}, {j + 1}) {what}is {algebra.text(entry)}, not {algebra.text(expected)}"
+    return None
+
+
+# -- in the prime field ---------------------------------------------------------------------------------------------
+
+
+def points_needed(degree: int, claims: int) -> int:
+    """How many random points make the probability of missing a false identity less than 2⁻⁶⁰ over all claims together.
+
+    Args:
+        degree: the largest degree of the identities, denominators cleared.
+        claims: how many identities are decided.
+
+    Example:
+        >>> points_needed(300_000, 1_000_000)
+        2
+    """
+    return max(1, math.ceil((-MISS_BOUND + math.log2(max(claims, 1))) / (math.log2(PRIME - 1) - math.log2(degree))))
+
+
+def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Progress) -> list[Check]:
+    steps, n = program.n_steps, program.n_inputs
+    # A tangent has degree T + 1 in the labels and v; the inverse's entries times the product of the pivots, degree 2T.
+    degree = 3 * steps + 4
+    claims = 40 * (steps + n) + 4 * n
+    points = points_needed(degree, claims)
+    bound = points * (math.log2(degree) - math.log2(PRIME - 1)) + math.log2(max(claims, 1))
+    method = f"GF(2⁶¹−1), {points} points, miss < 2^{math.ceil(bound)}"
+    labelling = ResiduePartials(program, points, seed)
+    algebra = labelling.algebra
+    fixed = _Fixed(program, labelling)
+    v = [labelling.draw() for _ in range(n)]
+    w = [labelling.draw() for _ in range(program.n_outputs)]
+    tell("J v and Jᵀ w, prime field", 0, len(modes) + 1)
+    tangents = accumulate(program, algebra, fixed.partial, [{0: x} for x in v])
+    image = [tangents[k].get(0, algebra.zero) for k in program.outputs.tolist()]
+    pulled = accumulate_adjoint(program, algebra, fixed.partial, w)
+    given = {
+        Mode.FORWARD: (v, image),
+        Mode.REVERSE: (w, pulled),
+        Mode.FORWARD_INVERSE: (image, v),
+        Mode.REVERSE_INVERSE: (pulled, w),
+    }
+    found = []
+    checks = []
+    for k, mode in enumerate(modes):
+        tell(f"{mode}, prime field", k + 1, len(modes) + 1)
+        work, effects = _derived(program, fixed, mode, sparse=True)
+        found.append(effects)
+        source, target = given[mode]
+        pushed = push(algebra, work.rows, work.inputs, work.outputs, [{0: x} for x in source])
+        wrong = [i for i, row in enumerate(pushed) if row.get(0, algebra.zero) != target[i]]
+        witness = f"component {wrong[0] + 1} differs at the random point, seed {seed}" if wrong else ""
+        edges = sum(len(row) for row in work.rows.values())
+        checks.append(Check(f"{mode} = {mode.symbol}", method, not wrong, f"{edges} edges", witness))
+    return _effect_checks(found, method) + checks
+
+
+class _Fixed(Labelling):
+    """A labelling with every partial drawn once, so that each use sees the same residues."""
+
+    def __init__(self, program: Program, labelling: ResiduePartials) -> None:
+        self.algebra = labelling.algebra
+        starts = program.starts.tolist()
+        self._starts = starts
+        self._partials = [
+            labelling.partial(step, slot)
+            for step in range(program.n_steps)
+            for slot in range(starts[step + 1] - starts[step])
+        ]
+
+    def partial(self, step: int, slot: int) -> Label:
+        return self._partials[self._starts[step] + slot]
+
+
+# -- labels and numbers ---------------------------------------------------------------------------------------------
+
+
+def _labels(program: Program) -> Check:
+    checked, trouble = partial_defects(program)
+    return Check("labels = SymPy's partials", "sympy.diff, exact", not trouble, f"{checked} partials", trouble or "")
+
+
+def _numeric(program: Program, modes: Sequence[Mode], seed: int) -> list[Check]:
+    """NumPy evaluations of the graphs at random points against J, Jᵀ, J⁻¹, J⁻ᵀ from SymPy to 30 digits."""
+    points = draw_points(program, Random(seed), count=3)
+    errors: dict[Mode, list[float]] = {mode: [] for mode in modes}
+    for point in points:
+        reference = reference_jacobian(program, point)
+        for mode in modes:
+            # Where J is singular at the point, or a pivot underflows there, the inverse modes have nothing to compare.
+            error = _relative_error(program, point, mode, reference)
+            if error is not None:
+                errors[mode].append(error)
+    return [_numeric_check(mode, found) for mode, found in errors.items()]
+
+
+def _numeric_check(mode: Mode, errors: Sequence[float]) -> Check:
+    subject = f"{mode} in NumPy"
+    if not errors:
+        reason = "no random point lies in the domain with J invertible"
+        return Check(subject, "against J from SymPy", True, reason, skipped=True)
+    worst = max(errors)
+    ok = worst <= _TOLERANCE
+    detail = f"{len(errors)} point{'' if len(errors) == 1 else 's'}, error {worst:.0e}"
+    witness = "" if ok else f"error {worst:.2e} above {_TOLERANCE:.0e}"
+    return Check(subject, "against J from SymPy, 30 digits", ok, detail, witness)
+
+
+def _relative_error(program: Program, point: NumericPoint, mode: Mode, reference: Reference) -> float | None:
+    """The largest error of an entry relative to the sum of the absolute values of the terms that make it up.
+
+    None where J is not invertible at the point and the mode needs it to be.
+    """
+    expected = reference.of_mode(mode)
+    work = linearise(program, FloatPartials(program, point.values, point.letters))
+    try:
+        for _ in run(work, pipeline(mode, sparse=True)):
+            pass
+    except NotApplicable:
+        return None
+    if expected is None:
+        return None
+    graph = work.freeze()
+    found = linear_map(graph)
+    algebra = FloatLabels()
+    magnitude = push(
+        algebra,
+        {t: [(s, abs(x), c) for s, x, c in row] for t, row in graph_rows(graph).items()},
+        graph.inputs,
+        graph.outputs,
+        [{j: 1.0} for j in range(len(graph.inputs))],
+    )
+    scale = np.array([[row.get(j, 0.0) for j in range(len(graph.inputs))] for row in magnitude]).reshape(found.shape)
+    # Entries that no path reaches are 0 in the graph and of the order of 10⁻³⁰ in the reference.
+    floor = 1e-12 * np.max(scale, initial=0.0)
+    error = np.abs(found - expected)
+    return float(np.max(error / np.maximum(scale, max(floor, 1e-300)), initial=0.0))
