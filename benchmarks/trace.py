@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.trace import trace
+from flowgraph.tracing import trace
 
 RUNS = 5
 

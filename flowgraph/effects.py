@@ -34,54 +34,69 @@ def kept_map(delta: Delta) -> str | None:
     The values that only changed rows read are eliminated from the rows before and from the rows after; what is left
     must be the same rows.
     """
-    before = _reduced(delta, delta.before)
-    after = _reduced(delta, delta.after)
-    if isinstance(before, str) or isinstance(after, str):
-        return before if isinstance(before, str) else str(after)
-    if before.keys() != after.keys():
-        odd = sorted(map(str, before.keys() ^ after.keys()))
-        return f"the rows {', '.join(odd)} exist on one side only and something else reads them"
+    before: dict[Any, Row] = {}
+    after: dict[Any, Row] = {}
+    trouble = _reduce(delta, delta.before, before) or _reduce(delta, delta.after, after)
+    if trouble:
+        return trouble
+    hidden = delta.hidden
     for key, row in before.items():
-        if not _same_row(delta.algebra, row, after[key]):
+        if key in hidden:
+            continue
+        if key not in after:
+            return f"row {key} was removed, and something else reads it"
+        if row != after[key] and not _same_row(delta.algebra, row, after[key]):
             return f"row {key}: {_row_text(delta.algebra, row)} became {_row_text(delta.algebra, after[key])}"
+    added = [key for key in after if key not in before and key not in hidden]
+    return f"row {added[0]} was added, and something else reads it" if added else None
+
+
+def _reduce(delta: Delta, rows: Mapping[Any, SparseRow], solved: dict[Any, Row]) -> str | None:
+    """Enter in ``solved`` the rows with the hidden values substituted away; returns a complaint if that fails."""
+    # In order of time a row mostly reads what is solved already, so the recursion below stays shallow.
+    for key in sorted(rows, key=_by_time) if len(rows) > 2 else rows:
+        trouble = _solve(delta.algebra, delta.hidden, rows, solved, key, ())
+        if trouble:
+            return trouble
     return None
 
 
-def _reduced(delta: Delta, rows: Mapping[Any, SparseRow]) -> dict[Any, Row] | str:
-    """The rows of the visible values with the hidden ones substituted away, or a complaint."""
-    algebra = delta.algebra
-    result: dict[Any, Row] = {}
-    solved: dict[Any, Row] = {}
+def _by_time(key: Any) -> tuple[bool, int, int]:
+    first, second = key
+    return (True, second, 0) if isinstance(first, str) else (False, second, first)
 
-    def solve(key: Any, path: tuple[Any, ...]) -> Row | str:
-        if key in solved:
-            return solved[key]
-        if key in path:
-            return f"a cycle through {key}"
-        total: Row = {}
-        for source, label in rows[key]:
-            inner: Row | str
-            if source in delta.hidden:
-                if source not in rows:
-                    return f"{key} reads {source}, which does not exist there"
-                inner = solve(source, (*path, key))
-            else:
-                inner = {source: algebra.one}
-            if isinstance(inner, str):
-                return inner
-            for unknown, x in inner.items():
-                add_to(algebra, total, unknown, algebra.mul(label, x))
-        solved[key] = total
-        return total
 
-    # Long chains of copies are solved from their beginning, so the recursion stays shallow.
-    for key in sorted(rows, key=lambda k: (isinstance(k[0], str), k[1], k[0])):
-        row = solve(key, ())
-        if isinstance(row, str):
-            return row
-        if key not in delta.hidden:
-            result[key] = row
-    return result
+def _solve(
+    algebra: LabelAlgebra,
+    hidden: frozenset[Any],
+    rows: Mapping[Any, SparseRow],
+    solved: dict[Any, Row],
+    key: Any,
+    path: tuple[Any, ...],
+) -> str | None:
+    """Enter in ``solved`` the row of ``key`` in terms of visible values; returns a complaint if there is none."""
+    if key in solved:
+        return None
+    if key in path:
+        return f"a cycle through {key}"
+    one = algebra.one
+    total: Row = {}
+    for source, label in rows[key]:
+        if source not in hidden:
+            if source in total:
+                add_to(algebra, total, source, label)
+            elif not algebra.is_zero(label):
+                total[source] = label
+            continue
+        if source not in rows:
+            return f"{key} reads {source}, which does not exist there"
+        trouble = _solve(algebra, hidden, rows, solved, source, (*path, key))
+        if trouble:
+            return trouble
+        for unknown, x in solved[source].items():
+            add_to(algebra, total, unknown, x if label is one else algebra.mul(label, x))
+    solved[key] = total
+    return None
 
 
 def _same_row(algebra: LabelAlgebra, x: Row, y: Row) -> bool:
@@ -95,7 +110,7 @@ def _row_text(algebra: LabelAlgebra, row: Row) -> str:
 def inverted_layer(delta: Delta) -> str | None:
     """Decide whether a rewrite replaced one layer L by L⁻ᵀ: L′ Lᵀ = I. None if it did, else what went wrong.
 
-    All changed rows must lie in one time row and read the row before it only, and nothing else may read what they read.
+    All changed vertices must lie in one row and read earlier rows only, and nothing else may read what they read.
     """
     algebra = delta.algebra
     if delta.before.keys() != delta.after.keys():
@@ -105,9 +120,9 @@ def inverted_layer(delta: Delta) -> str | None:
         return "an output was moved"
     times = {target[1] for target in targets}
     sources = {source for rows in (delta.before, delta.after) for row in rows.values() for source, _ in row}
-    if len(times) != 1 or any(isinstance(s[0], str) or s[1] != min(times) - 1 for s in sources):
+    if len(times) != 1 or any(isinstance(s[0], str) or s[1] >= min(times) for s in sources):
         return "the changed rows are not one layer"
-    if any(delta.readers[source] for source in sources):
+    if any(delta.unchanged_readers(source) for source in sources):
         return "a value of the layer is read by rows that did not change"
     if len(sources) != len(targets):
         return f"the layer is not square: {len(sources)} values to {len(targets)}"

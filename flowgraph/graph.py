@@ -9,7 +9,7 @@ Reference: arXiv:2411.18786, Figs. 2 and 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -229,14 +229,44 @@ class Delta:
         before: changed rows as they were.
         after: changed rows as they are.
         hidden: changed vertices that nothing outside the changed rows reads, before or after.
-        readers: for every source named in the rows, how many unchanged rows read it.
+        unchanged_readers: how many unchanged rows read a vertex; to be asked before the next rewrite.
     """
 
     algebra: LabelAlgebra
     before: Mapping[Key, SparseRow]
     after: Mapping[Key, SparseRow]
     hidden: frozenset[VertexId]
-    readers: Mapping[Any, int]
+    unchanged_readers: Callable[[VertexId], int]
+
+
+def difference(before: FlowGraph, after: FlowGraph) -> Delta:
+    """What lies between two graphs with the same algebra, as a rewrite between them would have recorded it."""
+    old, new = _all_rows(before), _all_rows(after)
+    changed = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+    readers: dict[Any, int] = {}
+    for key, row in new.items():
+        if key not in changed:
+            for source, _ in row:
+                readers[source] = readers.get(source, 0) + 1
+    return Delta(
+        after.algebra,
+        {key: row for key, row in old.items() if key in changed},
+        {key: row for key, row in new.items() if key in changed},
+        frozenset(key for key in changed if not isinstance(key[0], str) and not readers.get(key)),  # pyright: ignore[reportArgumentType]
+        lambda place: readers.get(place, 0),
+    )
+
+
+def _all_rows(graph: FlowGraph) -> dict[Key, SparseRow]:
+    one = graph.algebra.one
+    rows: dict[Key, list[tuple[Any, Label]]] = {vertex.id: [] for vertex in graph.vertices}
+    for index, place in enumerate(graph.inputs):
+        rows[place].append((("input", index), one))
+    for edge in graph.edges:
+        rows[edge.target].append((edge.source, edge.label))
+    for index, place in enumerate(graph.outputs):
+        rows["output", index] = [(place, one)]
+    return {key: tuple(row) for key, row in rows.items()}
 
 
 class Workspace:
@@ -276,6 +306,17 @@ class Workspace:
             work.add_output(place)
         work.forget()
         return work
+
+    def copy(self) -> Workspace:
+        """An independent workspace with the same graph and an empty journal."""
+        other = Workspace(self.algebra)
+        other.vertices = dict(self.vertices)
+        other.rows = dict(self.rows)
+        other.readers = {place: dict(count) for place, count in self.readers.items()}
+        other.inputs, other.outputs = list(self.inputs), list(self.outputs)
+        other.input_places = {place: list(places) for place, places in self.input_places.items()}
+        other.output_places = {place: list(places) for place, places in self.output_places.items()}
+        return other
 
     def freeze(self) -> FlowGraph:
         """The graph as it stands."""
@@ -366,9 +407,10 @@ class Workspace:
     # -- the journal ------------------------------------------------------------------------------------------------
 
     def _sparse(self, place: VertexId) -> SparseRow:
-        one = self.algebra.one
-        given = tuple((("input", index), one) for index in self.input_places.get(place, ()))
-        return given + tuple((source, label) for source, label, _ in self.rows[place])
+        row = tuple([(source, label) for source, label, _ in self.rows[place]])
+        if place not in self.input_places:
+            return row
+        return (*((("input", index), self.algebra.one) for index in self.input_places[place]), *row)
 
     def forget(self) -> None:
         """Start a new journal."""
@@ -378,26 +420,26 @@ class Workspace:
         """What changed since the journal was last started."""
         before: dict[Key, SparseRow] = {}
         after: dict[Key, SparseRow] = {}
+        hidden: list[Any] = []
         for key, old in self._journal.items():
             if old is not None:
                 before[key] = old
+            if isinstance(key[0], str):
+                after[key] = ((self.outputs[key[1]], self.algebra.one),)
+                continue
             if key in self.rows:
                 after[key] = self._sparse(key)  # pyright: ignore[reportArgumentType]
-            elif isinstance(key[0], str):
-                after[key] = ((self.outputs[key[1]], self.algebra.one),)
-        outside: dict[Any, int] = {}
-        for row in (*before.values(), *after.values()):
-            for source, _ in row:
-                if source not in outside and not isinstance(source[0], str):
-                    outside[source] = self._unchanged_readers(source)
-        hidden = frozenset(
-            key for key in self._journal if not isinstance(key[0], str) and not self._unchanged_readers(key)
-        )
-        return Delta(self.algebra, before, after, hidden, outside)  # pyright: ignore[reportArgumentType]
+            if not self._unchanged_readers(key):
+                hidden.append(key)
+        return Delta(self.algebra, before, after, frozenset(hidden), self._unchanged_readers)
 
     def _unchanged_readers(self, place: Any) -> int:
         if place not in self.readers:
             return 0
-        rows = sum(1 for target in self.readers[place] if target not in self._journal)
-        outputs = sum(1 for index in self.output_places.get(place, ()) if ("output", index) not in self._journal)
-        return rows + outputs
+        journal = self._journal
+        count = 0
+        for target in self.readers[place]:
+            count += target not in journal
+        for index in self.output_places.get(place, ()):
+            count += ("output", index) not in journal
+        return count

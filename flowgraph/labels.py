@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from typing import Any, final
 
 import numpy as np
@@ -21,7 +22,7 @@ Label = Any
 """An element of some label algebra."""
 
 PRIME = 2**61 - 1
-"""The modulus of the residues: a Mersenne prime that fits a machine word."""
+"""The largest modulus of the residues, a Mersenne prime."""
 
 
 class LabelAlgebra(ABC):
@@ -183,39 +184,55 @@ class FractionLabels(LabelAlgebra):
 
 @final
 class ResidueLabels(LabelAlgebra):
-    """Tuples of residues modulo p = 2⁶¹ − 1: an identity evaluated at several random points side by side.
+    """An identity evaluated at random points of several prime fields at once.
+
+    An element is one integer modulo N, the product of the k largest primes below 2⁶¹, of which p = 2⁶¹ − 1 is the
+    first: by the Chinese remainder theorem that is one residue in each of k prime fields, and one product serves all.
 
     Args:
-        points: how many independent points, k ≥ 1.
+        points: how many fields, and so how many independent points, k ≥ 1.
     """
 
     name = "residues"
+    zero = 0
+    one = 1
 
     def __init__(self, points: int) -> None:
+        from sympy import prevprime
+
+        primes = [PRIME]
+        while len(primes) < points:
+            primes.append(int(prevprime(primes[-1])))
         self.points = points
-        self.zero = (0,) * points
-        self.one = (1,) * points
+        self.primes = tuple(primes)
+        self.modulus = prod(primes)
 
     def key(self) -> tuple[Any, ...]:
         return (self.points,)
 
     def add(self, x: Label, y: Label) -> Label:
-        return tuple((a + b) % PRIME for a, b in zip(x, y, strict=True))
+        return (x + y) % self.modulus
 
     def mul(self, x: Label, y: Label) -> Label:
-        return tuple(a * b % PRIME for a, b in zip(x, y, strict=True))
+        return x * y % self.modulus
 
     def neg(self, x: Label) -> Label:
-        return tuple(-a % PRIME for a in x)
+        return -x % self.modulus
 
     def reciprocal(self, x: Label) -> Label:
         try:
-            return tuple(pow(a, -1, PRIME) for a in x)
+            return pow(x, -1, self.modulus)
         except ValueError as error:
             raise ZeroDivisionError("1/0") from error
 
     def number(self, value: Fraction) -> Label:
-        return (value.numerator * pow(value.denominator, -1, PRIME) % PRIME,) * self.points
+        return value.numerator * pow(value.denominator, -1, self.modulus) % self.modulus
+
+    def equal(self, x: Label, y: Label) -> bool:
+        return x == y
+
+    def is_zero(self, x: Label) -> bool:
+        return x == 0
 
 
 @final

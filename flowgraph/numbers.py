@@ -107,6 +107,7 @@ def reference_jacobian(program: Program, point: NumericPoint) -> Reference:
     import mpmath
 
     n, m = program.n_inputs, program.n_outputs
+    jacobian = np.zeros((m, n))
     for digits in _DIGITS:
         with mpmath.workdps(digits):
             rows = _jacobian_rows(program, point)
@@ -162,6 +163,6 @@ def _inverse(rows: list[list[Any]]) -> NDArray[Any] | None:
         return None
     # The right residual bounds the relative error of the inverse: X = J⁻¹ (I − R).
     residual = matrix * inverse - mpmath.eye(n)
-    if mpmath.mnorm(residual, "inf") > 1e-16:
+    if mpmath.mnorm(residual, 1) > 1e-16:
         return None
     return np.array([[float(inverse[i, j]) for j in range(n)] for i in range(n)])

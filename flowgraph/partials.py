@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import count
+from math import gcd
 from random import Random
 from typing import Any, final
 
@@ -22,7 +23,6 @@ from flowgraph.errors import DomainError
 from flowgraph.graph import Vertex, VertexId, Workspace
 from flowgraph.labels import (
     GENERIC,
-    PRIME,
     CountingLabels,
     FloatLabels,
     FractionLabels,
@@ -191,7 +191,7 @@ class FractionPartials(Labelling):
 
 @final
 class ResiduePartials(Labelling):
-    """Independent uniform non-zero residues modulo 2⁶¹ − 1, several points side by side; constant partials are exact.
+    """Independent uniform non-zero residues in several prime fields side by side; constant partials are exact.
 
     Args:
         program: the program.
@@ -200,8 +200,8 @@ class ResiduePartials(Labelling):
     """
 
     def __init__(self, program: Program, points: int, seed: int) -> None:
-        self.algebra = ResidueLabels(points)
-        self._points = points
+        self.algebra = algebra = ResidueLabels(points)
+        self._modulus = algebra.modulus
         self._constants = _ConstantPartials(program)
         self._random = Random(seed)
         self._numbers: dict[Fraction, Label] = {}
@@ -215,8 +215,12 @@ class ResiduePartials(Labelling):
         return self._numbers[value]
 
     def draw(self) -> Label:
-        """A fresh random element with no zero residue."""
-        return tuple(self._random.randrange(1, PRIME) for _ in range(self._points))
+        """A fresh random element, not zero in any of the fields."""
+        modulus = self._modulus
+        while True:
+            label = self._random.randrange(1, modulus)
+            if gcd(label, modulus) == 1:
+                return label
 
 
 @final

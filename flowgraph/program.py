@@ -180,6 +180,14 @@ class Program:
             return 0
         return int(self.line_numbers[np.searchsorted(self.line_starts, step, side="right") - 1])
 
+    def _lines_of(self, steps: Array) -> tuple[Array | None, Array | None]:
+        """The runs of source lines of a subset of the steps, ascending."""
+        if self.line_starts is None or self.line_numbers is None or len(self.line_starts) == 0:
+            return self.line_starts, self.line_numbers
+        lines = self.line_numbers[np.searchsorted(self.line_starts, steps, side="right") - 1]
+        turns = np.flatnonzero(np.diff(lines, prepend=-1))
+        return turns, lines[turns]
+
     def operand_text(self, operand: int) -> str:
         """An operand as a name or a number."""
         return self.name(operand) if operand >= 0 else number_text(float(self.constants[-1 - operand]))
@@ -239,7 +247,7 @@ class Program:
         renumber = np.cumsum(kept) - 1
         counts = np.diff(self.starts)
         operands = self.operands[np.repeat(needed, counts)]
-        lines = np.array([self.line(int(k)) for k in np.flatnonzero(needed)], dtype=np.int64)
+        line_starts, line_numbers = self._lines_of(np.flatnonzero(needed))
         return replace(
             self,
             codes=self.codes[needed],
@@ -247,8 +255,8 @@ class Program:
             operands=np.where(operands >= 0, renumber[np.maximum(operands, 0)], operands).astype(self.operands.dtype),
             outputs=renumber[self.outputs].astype(self.outputs.dtype),
             names=None if self.names is None else tuple(self.names[k] for k in np.flatnonzero(kept)),
-            line_starts=None if self.line_starts is None else np.arange(len(lines)),
-            line_numbers=None if self.line_starts is None else lines,
+            line_starts=line_starts,
+            line_numbers=line_numbers,
             guards=tuple(replace(g, values=renumber[g.values]) for g in self.guards),
         )
 

@@ -14,7 +14,15 @@ import numpy as np
 
 from flowgraph.errors import GraphError, InputError
 from flowgraph.graph import FlowGraph, VertexId
-from flowgraph.labels import FloatLabels, FractionLabels, Label, LabelAlgebra, SymbolicLabels
+from flowgraph.labels import (
+    GENERIC,
+    CountingLabels,
+    FloatLabels,
+    FractionLabels,
+    Label,
+    LabelAlgebra,
+    SymbolicLabels,
+)
 from flowgraph.partials import exact
 from flowgraph.program import Program
 
@@ -93,16 +101,20 @@ def partial_defects(program: Program) -> tuple[int, str | None]:
     import sympy
 
     decided: set[tuple[Any, ...]] = set()
+    codes, starts = program.codes.tolist(), program.starts.tolist()
+    operands_of, constants = program.operands.tolist(), program.constants.tolist()
     for k, slots in enumerate(active_slots(program)):
+        if codes[k] < 0:
+            continue
+        mine = operands_of[starts[k] : starts[k + 1]]
+        key = (codes[k], *((mine.index(o), None) if o >= 0 else (None, constants[-1 - o]) for o in mine))
+        if key in decided:
+            continue
+        decided.add(key)
         step = program.step(k)
         if step.operation is None:
             continue
         first = {operand: place for place, operand in reversed(list(enumerate(step.operands)))}
-        shape = tuple(first[o] if o >= 0 else float(program.constants[-1 - o]) for o in step.operands)
-        key = (step.function, tuple(o >= 0 for o in step.operands), shape)
-        if key in decided:
-            continue
-        decided.add(key)
         symbols = {operand: sympy.Symbol(f"x{place}", real=True) for operand, place in first.items()}
         operands = [
             symbols[o] if o >= 0 else sympy.Rational(str(exact(float(program.constants[-1 - o]))))
@@ -232,20 +244,26 @@ def graph_rows(graph: FlowGraph) -> dict[VertexId, list[tuple[VertexId, Label, b
     return rows
 
 
-def linear_map(graph: FlowGraph, labels: str | Mapping[str, float] | None = None) -> Any:
+def linear_map(
+    graph: FlowGraph,
+    labels: str | LabelAlgebra | Mapping[str, float] | None = None,
+    values: Mapping[str, Label] | None = None,
+) -> Any:
     """The matrix of a graph: row i, column j says how output i depends on input j.
 
     Args:
         graph: a linear flow graph.
-        labels: None for the graph's own algebra; ``"fractions"`` for the fraction field over the symbols (and whole
-            function terms) in symbolic labels; or a number for every symbol in the labels.
+        labels: None for the graph's own algebra; a number for every symbol in symbolic labels; ``"fractions"`` for the
+            fraction field over the symbols (and whole function terms) in them; or another label algebra.
+        values: with a label algebra, the element for each symbol (or function term, by its text) in the labels. In the
+            counting algebra they are generic by default.
 
     Returns:
         (m, n) in the algebra's own kind: a SymPy matrix for symbolic labels, a float64 array for floats and numbers, a
         tuple of tuples otherwise.
 
     Raises:
-        GraphError: a symbol has no number, or the labels cannot be converted.
+        GraphError: a symbol has no value, or the labels cannot be converted.
 
     Example:
         >>> import flowgraph as fg
@@ -257,9 +275,12 @@ def linear_map(graph: FlowGraph, labels: str | Mapping[str, float] | None = None
         >>> fg.linear_map(graph, {"a": 2.0, "b": 3.0})
         array([[ 0.5, -1.5],
                [ 0. ,  1. ]])
+        >>> from flowgraph.labels import ResidueLabels
+        >>> fg.linear_map(graph, ResidueLabels(1), {"a": 2, "b": 3})[0][0] == pow(2, -1, 2**61 - 1)
+        True
     """
     if labels is not None:
-        graph = convert_labels(graph, labels)
+        graph = convert_labels(graph, labels, values)
     algebra = graph.algebra
     seeds: list[Row] = [{j: algebra.one} for j in range(len(graph.inputs))]
     rows = push(algebra, graph_rows(graph), graph.inputs, graph.outputs, seeds)
@@ -267,17 +288,44 @@ def linear_map(graph: FlowGraph, labels: str | Mapping[str, float] | None = None
     return algebra.matrix([[row.get(j, algebra.zero) for j in range(n)] for row in rows], n)
 
 
-def convert_labels(graph: FlowGraph, labels: str | Mapping[str, float]) -> FlowGraph:
-    """The same graph with its symbolic labels as exact fractions or as numbers (see ``linear_map``)."""
+def convert_labels(
+    graph: FlowGraph,
+    labels: str | LabelAlgebra | Mapping[str, float],
+    values: Mapping[str, Label] | None = None,
+) -> FlowGraph:
+    """The same graph with its symbolic labels in another algebra or as numbers (see ``linear_map``)."""
     if not isinstance(graph.algebra, SymbolicLabels):
         raise GraphError("only symbolic labels can be converted", got=graph.algebra.name, expected="symbolic")
-    if isinstance(labels, str):
-        if labels == "symbolic":
-            return graph
-        if labels != "fractions":
-            raise InputError("there are no such labels", got=repr(labels), expected="'symbolic' or 'fractions'")
-        return _as_fractions(graph)
-    return _as_numbers(graph, labels)
+    if isinstance(labels, Mapping):
+        return _as_numbers(graph, labels)
+    if isinstance(labels, FloatLabels):
+        return _as_numbers(graph, values or {})
+    if isinstance(labels, LabelAlgebra):
+        return _in_algebra(graph, labels, values or {})
+    if labels == "symbolic":
+        return graph
+    if labels != "fractions":
+        raise InputError("there are no such labels", got=repr(labels), expected="'symbolic', 'fractions' or an algebra")
+    names = tuple(dict.fromkeys(str(atom) for edge in graph.edges for atom in _atoms(edge.label)))
+    algebra = FractionLabels(names)
+    return _in_algebra(graph, algebra, algebra.symbols)
+
+
+def _in_algebra(graph: FlowGraph, algebra: LabelAlgebra, values: Mapping[str, Label]) -> FlowGraph:
+    value: dict[Any, Label] = {}
+    for edge in graph.edges:
+        for atom in _atoms(edge.label):
+            if str(atom) in values:
+                value[atom] = values[str(atom)]
+            elif isinstance(algebra, CountingLabels):
+                value[atom] = GENERIC
+            else:
+                raise GraphError(
+                    "a symbol in the labels has no value",
+                    got=f"values for {', '.join(map(str, values)) or 'nothing'}",
+                    remedy=f"give a value for {atom}",
+                )
+    return _with_labels(graph, algebra, [_evaluate(edge.label, algebra, value) for edge in graph.edges])
 
 
 def _with_labels(graph: FlowGraph, algebra: LabelAlgebra, labels: Sequence[Label]) -> FlowGraph:
@@ -304,16 +352,6 @@ def _as_numbers(graph: FlowGraph, numbers: Mapping[str, float]) -> FlowGraph:
     function = sympy.lambdify(symbols, expressions, modules=["scipy", "numpy"])
     values = function(*(given[str(s)] for s in symbols))
     return _with_labels(graph, FloatLabels(), [float(v) for v in values])
-
-
-def _as_fractions(graph: FlowGraph) -> FlowGraph:
-    atoms: dict[Any, str] = {}
-    for edge in graph.edges:
-        for atom in _atoms(edge.label):
-            atoms.setdefault(atom, str(atom))
-    algebra = FractionLabels(tuple(atoms.values()))
-    value = {atom: algebra.symbols[name] for atom, name in atoms.items()}
-    return _with_labels(graph, algebra, [_evaluate(edge.label, algebra, value) for edge in graph.edges])
 
 
 def _is_rational_node(expression: Any) -> bool:

@@ -30,18 +30,19 @@ LEVELS: Mapping[str, float] = {
     "builder": 4,
     "partials": 4,
     "language": 5,
-    "trace": 5,
-    "trace.*": 5,
+    "tracing": 5,
+    "tracing.*": 5,
     "sympy_import": 5,
     "symbolic": 5,
     "numbers": 5,
     "effects": 5.5,
     "rewrite.engine": 5,
     "rewrite.*": 5.5,
-    "rewrite": 5.75,
+    "rewrite.rules": 5.75,
     "rewrite.derivation": 5.9,
+    "rewrite": 5.95,
     "modes": 6,
-    "verify": 7,
+    "verification": 7,
     "draw": 7,
     "draw.*": 7,
     "reproduce": 8,
@@ -50,7 +51,7 @@ LEVELS: Mapping[str, float] = {
 }
 """Level by module, without the leading ``flowgraph.``. ``""`` is the package itself; ``package.*`` each submodule."""
 
-ACYCLIC = ("trace", "draw")
+ACYCLIC = ("tracing", "draw")
 """Packages whose modules may import each other."""
 
 FORBIDDEN = {name: ("rewrite",) for name in ("symbolic", "numbers", "effects", "draw")}

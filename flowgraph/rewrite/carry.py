@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from typing import final
 
 from flowgraph.errors import NotApplicable
@@ -19,7 +21,7 @@ class Carry(Rule):
     Site: (v,), the vertex where the value is born.
 
     Args:
-        sparse: give the value a vertex only in the rows just above and at its readers, and let a carry edge span the
+        sparse: give the value a vertex only in the rows of the readers that it outlives, and let a carry edge span the
             rows between. The later rules act in the same way, and the graph has O(T) vertices instead of O(nT).
     """
 
@@ -33,44 +35,51 @@ class Carry(Rule):
         self.sparse = sparse
 
     def sites(self, work: Workspace) -> tuple[Site, ...]:
-        last_row = _last_row(work)
+        last = _last_row(work)
         order = sorted(work.vertices, key=lambda place: (place[1], place[0]))
-        return tuple(Site((place,)) for place in order if self._rows(work, place, last_row))
+        return tuple(Site((place,)) for place in order if self._rows(work, place, last))
 
-    def _rows(self, work: Workspace, place: VertexId, last_row: int) -> list[int]:
-        """The rows in which the value needs a copy."""
-        birth = place[1]
-        read_at = sorted(target[1] for target in work.readers[place])
-        is_output = place in work.output_places
-        if any(target[1] <= birth for target in work.readers[place]):
-            return []
-        end = last_row if is_output else (read_at[-1] - 1 if read_at else birth)
-        if not self.sparse:
-            return list(range(birth + 1, end + 1))
-        wanted = {row for t in read_at for row in (t - 1, t) if birth < row <= end}
-        return sorted(wanted)
+    def run(self, work: Workspace) -> Iterator[Site]:
+        last = _last_row(work)
+        for site in self.sites(work):
+            self._carry(work, site.vertices[0], last)
+            yield site
 
     def rewrite(self, work: Workspace, site: Site) -> None:
         (place,) = site.vertices
         if place not in work.vertices:
             raise NotApplicable("there is no vertex at the site", where=str(place))
-        rows = self._rows(work, place, _last_row(work) if place in work.output_places else 0)
+        self._carry(work, place, _last_row(work))
+
+    def _rows(self, work: Workspace, place: VertexId, last: int) -> list[int]:
+        """The rows in which the value needs a copy; ``last`` is the last row of the graph."""
+        birth = place[1]
+        read_at = sorted(time for _, time in work.readers[place])
+        if read_at and read_at[0] <= birth:
+            return []
+        end = last if place in work.output_places else (read_at[-1] - 1 if read_at else birth)
+        if not self.sparse:
+            return list(range(birth + 1, end + 1))
+        return [row for row in read_at if row <= end]
+
+    def _carry(self, work: Workspace, place: VertexId, last: int) -> None:
+        rows = self._rows(work, place, last)
         if not rows:
             raise NotApplicable("no reader of the value is more than one row below it", where=work.vertices[place].name)
-        register, birth = place
+        register = place[0]
         value = work.vertices[place].value
         one = work.algebra.one
         readers = tuple(work.readers[place])
-        copies = {birth: place}
         previous = place
         for row in rows:
             copy = (register, row)
             work.add_vertex(Vertex(register, row, f"{value}@{row}", value))
             work.set_row(copy, ((previous, one, True),))
-            copies[row] = previous = copy
+            previous = copy
         for target in readers:
-            source = copies[target[1] - 1]
-            if source != place:
+            above = bisect_left(rows, target[1])
+            if above:
+                source = (register, rows[above - 1])
                 work.set_row(
                     target, tuple((source if s == place else s, label, carry) for s, label, carry in work.rows[target])
                 )

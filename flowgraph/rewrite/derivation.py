@@ -12,6 +12,7 @@ from flowgraph.graph import Delta, FlowGraph, Workspace
 from flowgraph.partials import CountedPartials, FractionPartials, Labelling, SymbolicPartials, linearise
 from flowgraph.program import Program
 from flowgraph.rewrite.engine import Rule, Site, Step
+from flowgraph.rewrite.rules import RULES
 
 SCHEMA = "flowgraph/derivation/1"
 
@@ -117,12 +118,10 @@ class Derivation:
         Raises:
             GraphError: the object is not of that schema, or what it records does not follow from its steps.
         """
-        from flowgraph.rewrite import RULES
-
         if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
             raise GraphError("this JSON is not a derivation", expected=f'"schema": "{SCHEMA}"')
         try:
-            return _replay(data, RULES)
+            return _replay(data)
         except (KeyError, TypeError, IndexError, AttributeError, NotApplicable) as error:
             raise GraphError("this JSON is not a derivation", got=f"{type(error).__name__}: {error}") from error
 
@@ -168,7 +167,7 @@ def record(program: Program, mode: str, labelling: Labelling, pipeline: Pipeline
     )
 
 
-def _replay(data: Mapping[str, Any], rules: Mapping[str, Rule]) -> Derivation:
+def _replay(data: Mapping[str, Any]) -> Derivation:
     program = Program.from_json(data["program"])
     if data["labels"] not in LABELLINGS:
         raise GraphError("labels that a program does not determine cannot be read back", got=str(data["labels"]))
@@ -183,7 +182,7 @@ def _replay(data: Mapping[str, Any], rules: Mapping[str, Rule]) -> Derivation:
         while pending and pending[0]["stage"] == name:
             item = pending.pop(0)
             site = Site(tuple((int(register), int(time)) for register, time in item["site"]))
-            rules[item["rule"]].rewrite(work, site)
+            RULES[item["rule"]].rewrite(work, site)
             steps.append(Step(name, str(item["rule"]), site))
         stages[name] = work.freeze()
     for entry in recorded:
@@ -197,6 +196,6 @@ def _replay(data: Mapping[str, Any], rules: Mapping[str, Rule]) -> Derivation:
         mode=str(data["mode"]),
         stages=MappingProxyType(stages),
         steps=tuple(steps),
-        rules=rules,
+        rules=RULES,
         meanings=MappingProxyType(dict(getattr(labelling, "meanings", {}))),
     )

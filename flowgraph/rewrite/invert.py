@@ -43,16 +43,16 @@ class Invert(Rule):
         dying: list[RowEntry] = []
         for entry in row:
             source = entry[0]
-            if source[1] != z[1] - 1:
-                raise NotApplicable("the step reads across several rows", where=name, remedy="carry live values first")
             copies = [t for t in work.readers[source] if t != z]
             if not copies and source not in work.output_places:
                 dying.append(entry)
                 continue
-            if len(copies) != 1 or work.rows[copies[0]] != ((source, work.algebra.one, True),):
+            carried = len(copies) == 1 and copies[0][1] == z[1]
+            if not carried or work.rows[copies[0]] != ((source, work.algebra.one, True),):
                 raise NotApplicable(
                     "an argument that lives on is read by more than its own carry edge",
                     where=f"{name}, argument {work.vertices[source].name}",
+                    remedy="carry live values first",
                 )
             passive.append((source, copies[0], entry))
         if len(dying) != 1:

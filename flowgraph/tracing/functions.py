@@ -14,13 +14,13 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.typing import NDArray
 
-from flowgraph.trace import linear
-from flowgraph.trace.array import TracedArray, TracedBool, boolean, is_boolean, lift, result
-from flowgraph.trace.conditions import choose, numeric
-from flowgraph.trace.recorder import Recorder
-from flowgraph.trace.reduction import accumulate, reduce_axes
-from flowgraph.trace.structure import CREATORS, STRUCTURE, array_of
-from flowgraph.trace.ufuncs import (
+from flowgraph.tracing import linear
+from flowgraph.tracing.array import TracedArray, TracedBool, boolean, is_boolean, lift, result
+from flowgraph.tracing.conditions import choose, numeric
+from flowgraph.tracing.recorder import Recorder
+from flowgraph.tracing.reduction import accumulate, reduce_axes
+from flowgraph.tracing.structure import CREATORS, STRUCTURE, array_of
+from flowgraph.tracing.ufuncs import (
     COMPARISONS,
     CONTRACTIONS,
     ELEMENTWISE,
@@ -30,7 +30,7 @@ from flowgraph.trace.ufuncs import (
     reduce_boolean,
     store,
 )
-from flowgraph.trace.unsupported import unsupported
+from flowgraph.tracing.unsupported import unsupported
 
 Array = NDArray[Any]
 Lowering = Callable[..., Any]

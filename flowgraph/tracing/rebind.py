@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.trace.recorder import Recorder
-from flowgraph.trace.structure import CREATORS, array_of
+from flowgraph.tracing.recorder import Recorder
+from flowgraph.tracing.structure import CREATORS, array_of
 
 _FOREIGN = sys.stdlib_module_names | {"builtins", "numpy", "scipy", "flowgraph"}
 _INSTALLED = frozenset({"site-packages", "dist-packages"})

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from flowgraph.operations import CODES
-from flowgraph.trace import trace
+from flowgraph.tracing import trace
 
 
 def _steps(f: Any, n: Any) -> list[str]:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from flowgraph.trace import trace
+from flowgraph.tracing import trace
 
 A = np.array([[0.5, 0.0, -1.0], [0.0, 2.0, 0.0], [1.0, 1.0, 0.25]])
 B = np.arange(12.0).reshape(4, 3) / 7 - 0.4

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from flowgraph.errors import TraceError
-from flowgraph.trace.recorder import Recorder
+from flowgraph.tracing.recorder import Recorder
 
 _PIECEWISE = "it is constant between its jumps, so no derivative flows through it; the nearest that can be traced is "
 _SORTING = "its order depends on values; the nearest that can be traced is "

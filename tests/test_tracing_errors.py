@@ -13,7 +13,7 @@ import scipy.linalg
 from scipy import special
 
 from flowgraph.errors import FlowgraphError, InputError, TraceError
-from flowgraph.trace import TracedArray, trace
+from flowgraph.tracing import TracedArray, trace
 
 
 def _error(f: Callable[..., Any], n: Any = 3, **keywords: Any) -> FlowgraphError:

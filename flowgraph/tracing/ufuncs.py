@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from flowgraph.trace import conditions, linear
-from flowgraph.trace.array import TracedArray, TracedBool, boolean, is_boolean, lift, plain_key, result
-from flowgraph.trace.elementwise import binary, constant, select, unary
-from flowgraph.trace.recorder import Recorder
-from flowgraph.trace.reduction import accumulate, reduce_axes
-from flowgraph.trace.unsupported import unsupported
+from flowgraph.tracing import conditions, linear
+from flowgraph.tracing.array import TracedArray, TracedBool, boolean, is_boolean, lift, plain_key, result
+from flowgraph.tracing.elementwise import binary, constant, select, unary
+from flowgraph.tracing.recorder import Recorder
+from flowgraph.tracing.reduction import accumulate, reduce_axes
+from flowgraph.tracing.unsupported import unsupported
 
 Array = NDArray[Any]
 Lowering = Callable[..., Array]

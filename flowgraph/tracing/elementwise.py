@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowgraph.operations import CODES, OPERATIONS
-from flowgraph.trace.recorder import Recorder
+from flowgraph.tracing.recorder import Recorder
 
 Array = NDArray[Any]
 

@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from flowgraph.errors import InputError, TraceError
 from flowgraph.program import Program
-from flowgraph.trace.array import TracedArray, TracedBool, lift
-from flowgraph.trace.functions import on_function
-from flowgraph.trace.rebind import rebound
-from flowgraph.trace.recorder import Recorder
-from flowgraph.trace.ufuncs import on_ufunc
+from flowgraph.tracing.array import TracedArray, TracedBool, lift
+from flowgraph.tracing.functions import on_function
+from flowgraph.tracing.rebind import rebound
+from flowgraph.tracing.recorder import Recorder
+from flowgraph.tracing.ufuncs import on_ufunc
 
 Array = NDArray[Any]
 

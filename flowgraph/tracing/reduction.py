@@ -14,9 +14,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from numpy.typing import NDArray
 
-from flowgraph.trace.conditions import both, choose, either
-from flowgraph.trace.elementwise import binary
-from flowgraph.trace.recorder import Recorder
+from flowgraph.tracing.conditions import both, choose, either
+from flowgraph.tracing.elementwise import binary
+from flowgraph.tracing.recorder import Recorder
 
 Array = NDArray[Any]
 

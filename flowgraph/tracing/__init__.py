@@ -6,7 +6,7 @@ Modules, each importing from those before it only: ``recorder`` (what one trace 
 function sees) and ``entry`` (``trace`` itself).
 """
 
-from flowgraph.trace.array import TracedArray, TracedBool
-from flowgraph.trace.entry import trace
+from flowgraph.tracing.array import TracedArray, TracedBool
+from flowgraph.tracing.entry import trace
 
 __all__ = ["TracedArray", "TracedBool", "trace"]

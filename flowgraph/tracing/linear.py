@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from flowgraph.trace.array import lift
-from flowgraph.trace.elementwise import binary
-from flowgraph.trace.recorder import Recorder
-from flowgraph.trace.reduction import ragged_sum, reduce_axes, tree
+from flowgraph.tracing.array import lift
+from flowgraph.tracing.elementwise import binary
+from flowgraph.tracing.recorder import Recorder
+from flowgraph.tracing.reduction import ragged_sum, reduce_axes, tree
 
 Array = NDArray[Any]
 Labels = tuple[Any, ...]

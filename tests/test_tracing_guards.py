@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowgraph.errors import TraceError
-from flowgraph.trace import trace
+from flowgraph.tracing import trace
 
 
 def _branch(x: Any) -> Any:

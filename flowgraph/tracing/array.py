@@ -14,9 +14,9 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
-from flowgraph.trace.conditions import numeric, signed
-from flowgraph.trace.elementwise import constant, select, unary
-from flowgraph.trace.recorder import Recorder
+from flowgraph.tracing.conditions import numeric, signed
+from flowgraph.tracing.elementwise import constant, select, unary
+from flowgraph.tracing.recorder import Recorder
 
 Array = NDArray[Any]
 

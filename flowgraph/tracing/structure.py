@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowgraph.trace.array import TracedArray, TracedBool, check_owner, contains_traced, is_boolean, lift, plain_key
-from flowgraph.trace.conditions import signed
-from flowgraph.trace.recorder import Recorder
-from flowgraph.trace.ufuncs import check_dtype, store
+from flowgraph.tracing.array import TracedArray, TracedBool, check_owner, contains_traced, is_boolean, lift, plain_key
+from flowgraph.tracing.conditions import signed
+from flowgraph.tracing.recorder import Recorder
+from flowgraph.tracing.ufuncs import check_dtype, store
 
 Array = NDArray[Any]
 Lowering = Callable[..., Any]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowgraph.trace.elementwise import binary, select, unary
-from flowgraph.trace.recorder import Recorder
+from flowgraph.tracing.elementwise import binary, select, unary
+from flowgraph.tracing.recorder import Recorder
 
 Array = NDArray[Any]
 

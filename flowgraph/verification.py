@@ -1,8 +1,8 @@
 """Hold the derived graphs, the exact oracle and NumPy against each other, and report.
 
-Small programs are decided over the fraction field of the edge labels; large ones in the prime field of p = 2⁶¹ − 1
-elements at random points, where a false identity of degree d is missed with probability at most (d/(p − 1))^k by k
-points (Schwartz–Zippel). An identity that holds never fails.
+Small programs are decided over the fraction field of the edge labels; large ones at random points of prime fields, the
+first of which has p = 2⁶¹ − 1 elements: a false identity of degree d is missed with probability at most (d/(p − 1))^k
+by k points (Schwartz–Zippel), and an identity that holds never fails.
 
 Reference: arXiv:2411.18786, section 4; THEORY section 8.
 """
@@ -10,7 +10,7 @@ Reference: arXiv:2411.18786, section 4; THEORY section 8.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -26,14 +26,14 @@ from flowgraph.effects import (
     transposed,
 )
 from flowgraph.errors import InputError, NotApplicable
-from flowgraph.graph import Delta, FlowGraph, VertexId, Workspace
+from flowgraph.graph import Delta, FlowGraph, VertexId, Workspace, difference
 from flowgraph.labels import PRIME, FloatLabels, Label
 from flowgraph.modes import Mode, pipeline, require_equasive, zero_pivot
 from flowgraph.numbers import NumericPoint, Reference, draw_points, reference_jacobian
 from flowgraph.partials import FloatPartials, FractionPartials, Labelling, ResiduePartials, linearise
 from flowgraph.program import Program
-from flowgraph.rewrite.derivation import run
-from flowgraph.rewrite.engine import Effect, Step
+from flowgraph.rewrite.derivation import Application, Pipeline, run
+from flowgraph.rewrite.engine import Effect, Rule, Step
 from flowgraph.symbolic import Row, accumulate, accumulate_adjoint, graph_rows, linear_map, partial_defects, paths, push
 
 SCHEMA = "flowgraph/verification/1"
@@ -45,6 +45,11 @@ MISS_BOUND = -60
 """Base-2 logarithm of the probability with which the prime field may miss a false identity."""
 
 _TERMS = 400
+"""Up to this many terms, a map is multiplied out in addition to its solved form."""
+
+_FIELD_BITS = math.log2(PRIME) - 1e-9
+"""Binary logarithm of the size of every field used, rounded down: primes just below 2⁶¹."""
+
 _TOLERANCE = 1e-9
 
 Progress = Callable[[str, int, int], None]
@@ -180,6 +185,26 @@ def verify(
     return Verification(repr(program).strip("<>"), method, tuple(checks))
 
 
+def check_application(application: Application, rule: Rule) -> str | None:
+    """Decide whether an application of a rule had the effect that the rule claims. None if so, else what went wrong.
+
+    Example:
+        >>> import flowgraph as fg
+        >>> derivation = fg.derive(fg.parse("inputs u, w\\nz = f(u, w)\\noutputs z, w"), "forward-inverse")
+        >>> [check_application(a, derivation.rules[a.step.rule]) for a in derivation.applications()]
+        [None, None, None, None, None]
+    """
+    before, after = application.before, application.after
+    if rule.effect is Effect.TRANSPOSES:
+        return transposed(after.algebra, _whole(before), _whole(after))
+    delta = difference(before, after)
+    return kept_map(delta) if rule.effect is Effect.KEEPS else inverted_layer(delta)
+
+
+def _whole(graph: FlowGraph) -> tuple[list[tuple[VertexId, VertexId, Label]], Sequence[VertexId], Sequence[VertexId]]:
+    return [(edge.source, edge.target, edge.label) for edge in graph.edges], graph.inputs, graph.outputs
+
+
 def _silent(what: str, done: int, total: int) -> None:
     """Report nothing."""
 
@@ -188,56 +213,72 @@ def _silent(what: str, done: int, total: int) -> None:
 
 
 class _Effects:
-    """Watches a derivation and checks every application by its effect."""
+    """Watches derivations and checks every application by its effect."""
 
-    def __init__(self, mode: Mode, sparse: bool) -> None:
-        self.rules = {rule.name: rule for _, rule in pipeline(mode, sparse=sparse)}
+    def __init__(self) -> None:
+        self.rules: dict[str, Rule] = {}
         self.counts: dict[str, int] = {}
         self.witness: dict[str, str] = {}
-        self._edges: list[tuple[VertexId, VertexId, Label]] = []
-        self._ends: tuple[tuple[VertexId, ...], tuple[VertexId, ...]] = ((), ())
+        self._whole: tuple[list[tuple[VertexId, VertexId, Label]], list[VertexId], list[VertexId]] = ([], [], [])
+
+    def expect(self, rule: Rule, work: Workspace) -> None:
+        """Announce the rule whose applications come next, and keep the graph if its effect is on the whole of it."""
+        self.rules[rule.name] = rule
+        self.counts.setdefault(rule.name, 0)
+        if rule.effect is Effect.TRANSPOSES:
+            self._whole = (_edges(work), list(work.inputs), list(work.outputs))
 
     def __call__(self, step: Step, delta: Delta, work: Workspace) -> None:
         rule = self.rules[step.rule]
-        self.counts[step.rule] = self.counts.get(step.rule, 0) + 1
+        self.counts[step.rule] += 1
         if rule.effect is Effect.KEEPS:
             trouble = kept_map(delta)
         elif rule.effect is Effect.INVERTS:
             trouble = inverted_layer(delta)
         else:
-            now = (_edges(work), tuple(work.inputs), tuple(work.outputs))
-            trouble = transposed(work.algebra, (self._edges, *self._ends), now)
+            trouble = transposed(work.algebra, self._whole, (_edges(work), work.inputs, work.outputs))
         if trouble and step.rule not in self.witness:
             self.witness[step.rule] = f"at {list(step.site.vertices)}: {trouble}"
 
-    def remember(self, work: Workspace) -> None:
-        """Keep the graph as it is, for a rule whose effect is on the whole of it."""
-        self._edges = _edges(work)
-        self._ends = (tuple(work.inputs), tuple(work.outputs))
+    def checks(self, method: str) -> list[Check]:
+        """One row per rule."""
+        return [
+            Check(
+                f"rule {name} {rule.effect}",
+                method,
+                name not in self.witness,
+                f"{self.counts[name]} application{'' if self.counts[name] == 1 else 's'}",
+                self.witness.get(name, ""),
+            )
+            for name, rule in self.rules.items()
+        ]
 
 
 def _edges(work: Workspace) -> list[tuple[VertexId, VertexId, Label]]:
     return [(source, target, label) for target, row in work.rows.items() for source, label, _ in row]
 
 
-def _derived(program: Program, labelling: Labelling, mode: Mode, sparse: bool) -> tuple[Workspace, _Effects]:
-    """Derive a mode with every application checked."""
-    work = linearise(program, labelling)
-    effects = _Effects(mode, sparse)
-    for _ in run(work, pipeline(mode, sparse=sparse), effects):
-        effects.remember(work)
-    return work, effects
+def _derived(
+    work: Workspace, pipelines: Mapping[Mode, Pipeline], effects: _Effects
+) -> Iterator[tuple[Mode, Workspace]]:
+    """Derive several modes with every application checked; stages that they share are derived once.
 
-
-def _effect_checks(found: Sequence[_Effects], method: str) -> list[Check]:
-    rules = {name: rule for effects in found for name, rule in effects.rules.items()}
-    rows = []
-    for name, rule in rules.items():
-        count = sum(effects.counts.get(name, 0) for effects in found)
-        witness = next((effects.witness[name] for effects in found if name in effects.witness), "")
-        detail = f"{count} application{'' if count == 1 else 's'}"
-        rows.append(Check(f"rule {name} {rule.effect}", method, not witness, detail, witness))
-    return rows
+    Yields:
+        Each mode with its workspace, which is to be looked at before the next one is asked for.
+    """
+    branches: dict[tuple[str, str], dict[Mode, Pipeline]] = {}
+    for mode, stages in pipelines.items():
+        if stages:
+            stage, rule = stages[0]
+            branches.setdefault((stage, rule.name), {})[mode] = stages
+        else:
+            yield mode, work
+    for k, branch in enumerate(branches.values()):
+        first = next(iter(branch.values()))[:1]
+        forked = work if k == len(branches) - 1 else work.copy()
+        effects.expect(first[0][1], forked)
+        for _ in run(forked, first, effects):
+            yield from _derived(forked, {mode: stages[1:] for mode, stages in branch.items()}, effects)
 
 
 # -- over the fraction field ----------------------------------------------------------------------------------------
@@ -245,14 +286,15 @@ def _effect_checks(found: Sequence[_Effects], method: str) -> list[Check]:
 
 def _exact(program: Program, modes: Sequence[Mode], tell: Progress) -> list[Check]:
     labelling = FractionPartials(program)
-    found = []
-    checks = []
-    for k, mode in enumerate(modes):
-        tell(f"{mode}, exact", k, len(modes))
-        work, effects = _derived(program, labelling, mode, sparse=program.n_steps * program.n_inputs > 20_000)
-        found.append(effects)
-        checks.append(_exact_map(program, labelling, mode, work.freeze()))
-    return _effect_checks(found, "fraction field") + checks
+    effects = _Effects()
+    sparse = program.n_steps * program.n_inputs > 20_000
+    pipelines = {mode: pipeline(mode, sparse=sparse) for mode in modes}
+    found: dict[Mode, Check] = {}
+    tell("exact", 0, len(modes))
+    for mode, work in _derived(linearise(program, labelling), pipelines, effects):
+        found[mode] = _exact_map(program, labelling, mode, work.freeze())
+        tell(f"{mode}, exact", len(found), len(modes))
+    return effects.checks("fraction field") + [found[mode] for mode in modes]
 
 
 def _exact_map(program: Program, labelling: FractionPartials, mode: Mode, graph: FlowGraph) -> Check:
@@ -320,7 +362,7 @@ def points_needed(degree: int, claims: int) -> int:
         >>> points_needed(300_000, 1_000_000)
         2
     """
-    return max(1, math.ceil((-MISS_BOUND + math.log2(max(claims, 1))) / (math.log2(PRIME - 1) - math.log2(degree))))
+    return max(1, math.ceil((-MISS_BOUND + math.log2(max(claims, 1))) / (_FIELD_BITS - math.log2(degree))))
 
 
 def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Progress) -> list[Check]:
@@ -329,14 +371,15 @@ def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Progr
     degree = 3 * steps + 4
     claims = 40 * (steps + n) + 4 * n
     points = points_needed(degree, claims)
-    bound = points * (math.log2(degree) - math.log2(PRIME - 1)) + math.log2(max(claims, 1))
-    method = f"GF(2⁶¹−1), {points} points, miss < 2^{math.ceil(bound)}"
+    bound = math.log2(max(claims, 1)) - points * (_FIELD_BITS - math.log2(degree))
+    where = "GF(2⁶¹−1)" if points == 1 else f"{points} prime fields below 2⁶¹"
+    method = f"random point in {where}, miss < 2^{math.ceil(bound)}"
+    tell("J v and Jᵀ w, prime field", 0, len(modes) + 1)
     labelling = ResiduePartials(program, points, seed)
     algebra = labelling.algebra
     fixed = _Fixed(program, labelling)
     v = [labelling.draw() for _ in range(n)]
     w = [labelling.draw() for _ in range(program.n_outputs)]
-    tell("J v and Jᵀ w, prime field", 0, len(modes) + 1)
     tangents = accumulate(program, algebra, fixed.partial, [{0: x} for x in v])
     image = [tangents[k].get(0, algebra.zero) for k in program.outputs.tolist()]
     pulled = accumulate_adjoint(program, algebra, fixed.partial, w)
@@ -346,19 +389,18 @@ def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Progr
         Mode.FORWARD_INVERSE: (image, v),
         Mode.REVERSE_INVERSE: (pulled, w),
     }
-    found = []
-    checks = []
-    for k, mode in enumerate(modes):
-        tell(f"{mode}, prime field", k + 1, len(modes) + 1)
-        work, effects = _derived(program, fixed, mode, sparse=True)
-        found.append(effects)
+    effects = _Effects()
+    pipelines = {mode: pipeline(mode, sparse=True) for mode in modes}
+    found: dict[Mode, Check] = {}
+    for mode, work in _derived(linearise(program, fixed), pipelines, effects):
         source, target = given[mode]
         pushed = push(algebra, work.rows, work.inputs, work.outputs, [{0: x} for x in source])
         wrong = [i for i, row in enumerate(pushed) if row.get(0, algebra.zero) != target[i]]
         witness = f"component {wrong[0] + 1} differs at the random point, seed {seed}" if wrong else ""
         edges = sum(len(row) for row in work.rows.values())
-        checks.append(Check(f"{mode} = {mode.symbol}", method, not wrong, f"{edges} edges", witness))
-    return _effect_checks(found, method) + checks
+        found[mode] = Check(f"{mode} = {mode.symbol}", method, not wrong, f"{edges} edges", witness)
+        tell(f"{mode}, prime field", len(found), len(modes) + 1)
+    return effects.checks(method) + [found[mode] for mode in modes]
 
 
 class _Fixed(Labelling):

@@ -1,0 +1,50 @@
+# Two commands do everything, set-up included: `make reproduce` and `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help reproduce test lint types figures check-figures check bench clean
+
+help:
+	@echo "make reproduce   draw the paper's figures and verify every example; says where to look"
+	@echo "make test        run the test suite"
+	@echo "make check       lint, types, figures without drift, tests: what CI runs"
+	@echo "make figures     draw figures/ anew"
+	@echo "make bench       measure the speeds that the documentation states"
+	@echo "make clean       remove what the others made"
+
+$(READY): pyproject.toml .ci/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "flowgraph needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11")'
+	@echo "setting up $(VENV) (once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[dev]'
+	@touch $(READY)
+
+reproduce: $(READY)
+	@$(BIN)/flowgraph reproduce --output reproduction
+
+test: $(READY)
+	@$(BIN)/python -m pytest -q -n auto
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(READY)
+	@$(BIN)/pyright
+
+figures: $(READY)
+	@$(BIN)/flowgraph figures --output figures
+
+check-figures: $(READY)
+	@$(BIN)/flowgraph figures --output figures --check
+
+check: lint types check-figures test
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) reproduction .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,296 @@
+"""The page that shows a report: one HTML file that loads nothing from elsewhere and runs no script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from html import escape
+from types import MappingProxyType
+
+from flowgraph.draw.scene import Ink
+from flowgraph.draw.svg import COLOURS
+from flowgraph.modes import Mode, OperationCount
+from flowgraph.reproduce.report import FigureReport, ProgramReport, Report
+from flowgraph.reproduce.style import STYLE
+from flowgraph.verification import Check
+
+PAPER = "https://arxiv.org/abs/2411.18786"
+
+CAPTIONS = MappingProxyType(
+    {
+        1: (
+            "One atomic step and what becomes of it",
+            "A step z = f(u, w) that overwrites u (a), its local graph in forward (b), reverse (c), forward inverse "
+            "(d) and reverse inverse mode (e), and the local matrix below each. An inverse needs one division and has "
+            "the zeros of the matrix it inverts. Above for numbers, below for vectors.",
+        ),
+        2: (
+            "Four modes for one program",
+            "The program (d) as data flow in three registers (a), and the graphs that compute J (b), Jᵀ (c), J⁻¹ (e) "
+            "and J⁻ᵀ (f) times a vector. An edge multiplies by its label; a circled vertex adds what comes in. "
+            "Reverse is forward with its edges turned round, and forward inverse is reverse inverse with its edges "
+            "turned round.",
+        ),
+        3: (
+            "How the reverse inverse graph is derived",
+            "From the data flow (a): live values are carried from row to row (b), every layer is replaced by its "
+            "inverse transpose (c), additions move one row up (d), and copies are merged (e), which leaves the graph "
+            "of reverse inverse mode (f).",
+        ),
+    }
+)
+"""Title and text for each figure."""
+
+_DEFINITIONS = re.compile(r"<defs>(.*?)</defs>\n?", re.DOTALL)
+_OUTLINE = re.compile(r'<path id="([^"]+)"[^>]*/>')
+_PAGE_COLOUR = re.compile(r'<rect width="100%" height="100%"[^>]*/>\n?')
+_WORDS = MappingProxyType({True: "holds", False: "fails"})
+
+
+def page(report: Report) -> str:
+    """The page of a report as HTML, with every drawing in it."""
+    outlines: dict[str, str] = {}
+    body = "\n".join(
+        [
+            _header(report),
+            "<main>",
+            _figures(report.figures, outlines),
+            _matrix(report.programs),
+            _programs(report.programs, outlines),
+            "</main>",
+            _footer(report),
+        ]
+    )
+    # Letters are drawn as outlines, which many drawings share: the page has each of them once.
+    shared = "\n".join(outlines[name] for name in sorted(outlines))
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Inverse accumulation mode, reproduced</title>
+<link rel="icon" href="data:,">
+<style>
+{STYLE}</style>
+</head>
+<body>
+<svg class="shared" aria-hidden="true"><defs>
+{shared}
+</defs></svg>
+{body}
+</body>
+</html>
+"""
+
+
+def inline(svg: bytes, outlines: dict[str, str]) -> str:
+    """A drawing as part of the page, in the page's colours, with its outlines moved to those that the page shares."""
+    text = svg.decode()
+    for block in _DEFINITIONS.findall(text):
+        outlines.update((match[1], match[0]) for match in _OUTLINE.finditer(block))
+    text = _PAGE_COLOUR.sub("", _DEFINITIONS.sub("", text), count=1)
+    for ink, colour in COLOURS.items():
+        shade = "currentColor" if ink is Ink.INK else f"var(--{ink.value})"
+        text = text.replace(f'"{colour}"', f'"{shade}"')
+    return text
+
+
+def _header(report: Report) -> str:
+    held, failed, skipped = report.checks
+    count = len(report.programs)
+    if failed:
+        verdict = f"{failed} of {held + failed} checks fail"
+    else:
+        verdict = f"All {held} checks on {count} programs hold"
+    note = f" {skipped} could not be made." if skipped else ""
+    return f"""<header>
+<h1>Inverse accumulation mode, reproduced</h1>
+<p>Figures 1–3 of Pearlmutter and Siskind, <cite>Automatic Differentiation: Inverse Accumulation Mode</cite>
+(<a href="{PAPER}">arXiv:2411.18786</a>), drawn from derivations that flowgraph ran, and the four modes of every example
+program held against an independent Jacobian.</p>
+<p class="verdict {"bad" if failed else "good"}"><b>{"✗" if failed else "✓"}</b> {verdict}.{note}</p>
+<nav><a href="#figures">Figures</a> <a href="#verification">Verification</a> <a href="#programs">Programs</a>
+<a href="verification.json">JSON</a></nav>
+</header>"""
+
+
+# -- figures ----------------------------------------------------------------------------------------------------------
+
+
+def _figures(figures: Iterable[FigureReport], outlines: dict[str, str]) -> str:
+    shown = "\n".join(_figure(item, outlines) for item in figures)
+    return f'<section id="figures">\n<h2>Figures</h2>\n<div class="figures">\n{shown}\n</div>\n</section>'
+
+
+def _figure(item: FigureReport, outlines: dict[str, str]) -> str:
+    title, text = CAPTIONS[item.number]
+    links = " ".join(f'<a href="{escape(path)}" download>{escape(name)}</a>' for name, path in item.files.items())
+    return f"""<figure id="figure-{item.number}">
+{inline(item.svg, outlines)}<figcaption><b>Figure {item.number}. {title}.</b> {text}
+<span class="links">{links}</span></figcaption>
+</figure>"""
+
+
+# -- the table of all programs ----------------------------------------------------------------------------------------
+
+
+def claim(subject: str) -> tuple[str, str]:
+    """The group and the short heading of a claim.
+
+    Example:
+        >>> claim("rule carry keeps the map"), claim("forward-inverse = J⁻¹"), claim("reverse in NumPy")
+        (('Rules', 'carry'), ('Exact maps', 'J⁻¹'), ('NumPy', 'Jᵀ'))
+    """
+    first, second, *_ = subject.split()
+    if first == "rule":
+        return "Rules", second
+    if first == "labels":
+        return "Labels", "∂"
+    return ("NumPy" if subject.endswith("in NumPy") else "Exact maps"), Mode(first).symbol
+
+
+def _checks(program: ProgramReport) -> tuple[Check, ...]:
+    return program.verification.checks if program.verification else ()
+
+
+def _matrix(programs: Iterable[ProgramReport]) -> str:
+    programs = tuple(programs)
+    order = {"Rules": 0, "Exact maps": 1, "Labels": 2, "NumPy": 3}
+    found = dict.fromkeys(claim(check.subject) for program in programs for check in _checks(program))
+    claims = sorted(found, key=lambda item: order[item[0]])
+    groups = {group: sum(item[0] == group for item in claims) for group in order}
+    heads = "".join(f'<th colspan="{n}" scope="colgroup">{group}</th>' for group, n in groups.items() if n)
+    edges = {claims.index(next(c for c in claims if c[0] == group)) for group, n in groups.items() if n}
+    names = "".join(f'<th scope="col"{_edge(k in edges)}>{name}</th>' for k, (_, name) in enumerate(claims))
+    rows = "\n".join(_matrix_row(program, claims, edges) for program in programs)
+    return f"""<section id="verification">
+<h2>Verification</h2>
+<p>One row per program, one column per claim. <i>Rules</i>: every single application of a rewrite rule has the effect
+on the map that the rule claims. <i>Exact maps</i>: the graph of each mode has its map, decided over the fraction field
+of the edge labels, or in a prime field where a program is long. <i>Labels</i>: they are SymPy’s partial derivatives.
+<i>NumPy</i>: the graphs, evaluated by NumPy at random points, agree to rounding with a Jacobian that SymPy evaluated to
+30 digits.</p>
+<p class="legend"><span class="good">✓</span> holds <span class="bad">✗</span> fails <span class="none">○</span> nothing
+to check <span class="none">–</span> not claimed</p>
+<div class="wide"><table class="matrix">
+<thead><tr><th rowspan="2" scope="col">Program</th><th rowspan="2" scope="col">n</th>
+<th rowspan="2" scope="col">steps</th>{heads}</tr>
+<tr>{names}</tr></thead>
+<tbody>
+{rows}
+</tbody></table></div>
+</section>"""
+
+
+def _edge(first: bool) -> str:
+    return ' class="first"' if first else ""
+
+
+def _matrix_row(program: ProgramReport, claims: list[tuple[str, str]], edges: set[int]) -> str:
+    found = {claim(check.subject): check for check in _checks(program)}
+    name = escape(program.example.name)
+    head = f'<th scope="row"><a href="#{_anchor(program)}">{name}</a></th>'
+    if program.error is not None:
+        text = escape(program.error.what)
+        return f'<tr>{head}<td colspan="{len(claims) + 2}" class="bad first">✗ {text}</td></tr>'
+    cells = "".join(_cell(found.get(item), k in edges) for k, item in enumerate(claims))
+    return f'<tr>{head}<td class="number">{program.n}</td><td class="number">{program.steps}</td>{cells}</tr>'
+
+
+def _cell(check: Check | None, first: bool) -> str:
+    edge = " first" if first else ""
+    if check is None:
+        return f'<td class="none{edge}" title="not claimed">–</td>'
+    mark, kind, word = _mark(check)
+    return f'<td class="{kind}{edge}" title="{escape(check.subject)}: {word}">{mark}</td>'
+
+
+def _mark(check: Check) -> tuple[str, str, str]:
+    if check.skipped:
+        return "○", "none", "could not be made"
+    return ("✓" if check.ok else "✗"), ("good" if check.ok else "bad"), _WORDS[check.ok]
+
+
+# -- one program ------------------------------------------------------------------------------------------------------
+
+
+def _anchor(program: ProgramReport) -> str:
+    return "program-" + re.sub(r"[^\w.-]", "-", program.example.name)
+
+
+def _programs(programs: Iterable[ProgramReport], outlines: dict[str, str]) -> str:
+    shown = "\n".join(_program(program, outlines) for program in programs)
+    return f'<section id="programs">\n<h2>Programs</h2>\n{shown}\n</section>'
+
+
+def _program(program: ProgramReport, outlines: dict[str, str]) -> str:
+    mark, kind = ("✓", "good") if program.ok else ("✗", "bad")
+    name = escape(program.example.name)
+    # The anchor is inside, because a browser opens the folds around what a link leads to.
+    parts = [
+        f'<details class="program">\n<summary><span class="{kind}">{mark}</span> <code>{name}</code> '
+        f"<span>{escape(program.example.summary)}</span></summary>",
+        f'<div class="program-body" id="{_anchor(program)}">',
+        f"<pre>{escape(program.example.text.rstrip())}</pre>",
+    ]
+    if program.error is not None:
+        parts.append(f'<pre class="bad">{escape(str(program.error))}</pre>')
+    else:
+        parts += [_check_table(_checks(program)), _operation_table(program.operations)]
+        parts += [_drawing(mode, svg, outlines) for mode, svg in program.drawings.items()]
+    return "\n".join([*parts, "</div>", "</details>"])
+
+
+def _check_table(checks: Iterable[Check]) -> str:
+    rows = "\n".join(
+        f'<tr><td class="{kind}" title="{word}">{mark}</td><th scope="row">{escape(check.subject)}</th>'
+        f"<td>{escape(check.method)}</td><td>{escape(check.detail)}{_witness(check)}</td></tr>"
+        for check in checks
+        for mark, kind, word in (_mark(check),)
+    )
+    return f"""<div class="wide"><table class="checks"><caption>Checks</caption>
+<thead><tr><th></th><th scope="col">claim</th><th scope="col">decided by</th><th scope="col">over</th></tr></thead>
+<tbody>
+{rows}
+</tbody></table></div>"""
+
+
+def _witness(check: Check) -> str:
+    return f'<br><span class="bad">{escape(check.witness)}</span>' if check.witness else ""
+
+
+def _operation_table(operations: Mapping[Mode, OperationCount]) -> str:
+    rows = "\n".join(
+        f'<tr><th scope="row">{mode.value} ({mode.symbol})</th>'
+        + "".join(
+            f'<td class="number">{part.multiplications}</td><td class="number">{part.additions}</td>'
+            f'<td class="number">{part.divisions}</td>'
+            for part in (count.labels, count.sweep)
+        )
+        + "</tr>"
+        for mode, count in operations.items()
+    )
+    signs = '<th scope="col">×</th><th scope="col">+</th><th scope="col">÷</th>'
+    return f"""<div class="wide"><table class="operations"><caption>Operations beyond the partial derivatives</caption>
+<thead><tr><th rowspan="2" scope="col">mode</th><th colspan="3" scope="colgroup">labels, once per point</th>
+<th colspan="3" scope="colgroup">sweep, once per vector</th></tr>
+<tr>{signs * 2}</tr></thead>
+<tbody>
+{rows}
+</tbody></table></div>"""
+
+
+def _drawing(mode: Mode, svg: bytes, outlines: dict[str, str]) -> str:
+    return (
+        f"<details><summary>Graph of {mode.value} mode, {mode.symbol}</summary>\n"
+        f'<div class="wide drawing">{inline(svg, outlines)}</div></details>'
+    )
+
+
+def _footer(report: Report) -> str:
+    versions = ", ".join(f"{escape(name)}&nbsp;{escape(number)}" for name, number in report.versions.items())
+    return f"""<footer>
+<p>Made by <code>{escape(report.command)}</code> with {versions}. Nothing on this page is typed in: it is written from
+<a href="verification.json">verification.json</a> and the derivations.</p>
+</footer>"""

@@ -1,0 +1,151 @@
+"""What the main job found, as data: the page and the JSON are written from this and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from flowgraph.draw import draw_graph, render
+from flowgraph.errors import FlowgraphError
+from flowgraph.modes import Mode, OperationCount, count_operations, derive
+from flowgraph.reproduce.examples import Example
+from flowgraph.verification import Verification, verify
+
+SCHEMA = "flowgraph/reproduction/1"
+
+DRAWN = (Mode.FORWARD, Mode.REVERSE_INVERSE)
+"""The modes whose graphs are drawn; the other two are the same graphs with their edges turned round."""
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and how much there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FigureReport:
+    """One figure of the paper.
+
+    Attributes:
+        number: its number.
+        svg: the drawing.
+        files: its files by format, relative to the folder of the page.
+    """
+
+    number: int
+    svg: bytes
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramReport:
+    """What is known of one program.
+
+    Attributes:
+        example: where it comes from.
+        n: number of inputs.
+        steps: number of steps.
+        verification: the checks, None where there was an error.
+        operations: the cost of each mode.
+        drawings: the graphs of the modes in ``DRAWN``, as SVG.
+        error: what went wrong, None where nothing did.
+    """
+
+    example: Example
+    n: int = 0
+    steps: int = 0
+    verification: Verification | None = None
+    operations: Mapping[Mode, OperationCount] = field(default_factory=dict)
+    drawings: Mapping[Mode, bytes] = field(default_factory=dict)
+    error: FlowgraphError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there was no error and every check holds."""
+        return self.verification is not None and self.verification.ok
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object, without the drawings."""
+        return {
+            "name": self.example.name,
+            "n": self.n,
+            "steps": self.steps,
+            "ok": self.ok,
+            "error": None if self.error is None else str(self.error),
+            "verification": None if self.verification is None else self.verification.to_json(),
+            "operations": operations_json(self.operations),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything the main job found.
+
+    Attributes:
+        figures: the figures of the paper.
+        programs: the example programs.
+        versions: what it was made with.
+        command: what makes it again.
+    """
+
+    figures: tuple[FigureReport, ...]
+    programs: tuple[ProgramReport, ...]
+    versions: Mapping[str, str]
+    command: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check of every program holds."""
+        return all(program.ok for program in self.programs)
+
+    @property
+    def checks(self) -> tuple[int, int, int]:
+        """How many checks hold, fail, and could not be made; a program with an error counts as one that fails."""
+        found = [check for p in self.programs if p.verification for check in p.verification.checks]
+        errors = sum(program.verification is None for program in self.programs)
+        skipped = sum(check.skipped for check in found)
+        failed = sum(not check.ok for check in found)
+        return len(found) - skipped - failed, failed + errors, skipped
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object with one entry per program."""
+        held, failed, skipped = self.checks
+        return {
+            "schema": SCHEMA,
+            "ok": self.ok,
+            "checks": {"hold": held, "fail": failed, "skipped": skipped},
+            "command": self.command,
+            "versions": dict(self.versions),
+            "figures": [{"number": f.number, "files": dict(f.files)} for f in self.figures],
+            "programs": [program.to_json() for program in self.programs],
+        }
+
+
+def operations_json(operations: Mapping[Mode, OperationCount]) -> dict[str, Any]:
+    """Operation counts by mode as a JSON object."""
+    return {mode.value: asdict(count) for mode, count in operations.items()}
+
+
+def examine(example: Example, tell: Tell) -> ProgramReport:
+    """Verify, count and draw one program; an error becomes part of the report.
+
+    Example:
+        >>> from flowgraph.reproduce.examples import examples
+        >>> examine(examples()[0], lambda what, done, total: None).ok
+        True
+    """
+    try:
+        program = example.program()
+    except FlowgraphError as error:
+        return ProgramReport(example, error=error)
+    n, steps = program.n_inputs, program.n_steps
+    try:
+        verification = verify(program, progress=tell)
+        operations = {mode: count_operations(program, mode) for mode in Mode}
+        drawings = {}
+        for mode in DRAWN:
+            tell(f"drawing {mode}", 0, 1)
+            drawings[mode] = render(draw_graph(derive(program, mode)), "svg")
+    except FlowgraphError as error:
+        return ProgramReport(example, n, steps, error=error)
+    return ProgramReport(example, n, steps, verification, MappingProxyType(operations), MappingProxyType(drawings))

@@ -1,0 +1,12 @@
+"""The table of rewrite rules. Adding a rule is one file and one entry here."""
+
+from types import MappingProxyType
+
+from flowgraph.rewrite.carry import Carry
+from flowgraph.rewrite.invert import Invert
+from flowgraph.rewrite.reverse import Reverse
+from flowgraph.rewrite.shift import Shift
+from flowgraph.rewrite.unlayer import Unlayer
+
+RULES = MappingProxyType({rule.name: rule for rule in (Carry(), Invert(), Shift(), Unlayer(), Reverse())})
+"""Every rule by name, in the order in which a derivation uses them."""
