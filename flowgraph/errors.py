@@ -122,7 +122,24 @@ class NotInvertible(FlowgraphError, ValueError):
 
 
 class NotApplicable(FlowgraphError, ValueError):
-    """A rewrite rule asked to act at a site where its conditions do not hold."""
+    """A rewrite rule asked to act at a site where its conditions do not hold.
+
+    Attributes:
+        place: (register, time) of the vertex to blame, or None.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        place: tuple[int, int] | None = None,
+        where: str | None = None,
+        got: str | None = None,
+        expected: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(what, where=where, got=got, expected=expected, remedy=remedy)
+        self.place = place
 
 
 class GraphError(FlowgraphError, ValueError):

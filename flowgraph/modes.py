@@ -22,7 +22,7 @@ from flowgraph.graph import Workspace
 from flowgraph.labels import GENERIC, CountingLabels
 from flowgraph.liveness import Liveness
 from flowgraph.partials import CountedPartials, linearise
-from flowgraph.program import Program
+from flowgraph.program import Program, Step
 from flowgraph.rewrite.carry import Carry
 from flowgraph.rewrite.derivation import LABELLINGS, Derivation, Pipeline, record, run
 from flowgraph.rewrite.invert import Invert
@@ -126,13 +126,20 @@ def derive(program: Program, mode: Mode | str, *, labels: str = "symbolic", spar
 
 def zero_pivot(program: Program, error: NotApplicable) -> NotInvertible:
     """The error for an equasive step whose dying argument has a partial that is zero for every x."""
+    step = program.step(error.place[1] - 1) if error.place else None
     return NotInvertible(
         "the Jacobian is singular for every x: a step loses the argument that dies",
+        step=step.index + 1 if step else None,
         kind="equasive",
-        where=error.where,
+        where=_place_of(step) if step else error.where,
         got=error.what,
-        remedy="the value must depend on the argument it overwrites, e.g. z = x - x does not",
+        remedy="the result must depend on the argument it overwrites; z = x - x does not",
     )
+
+
+def _place_of(step: Step) -> str:
+    line = f"line {step.line}, " if step.line else ""
+    return f"{line}step {step.index + 1}: {step}"
 
 
 def require_equasive(program: Program, live: Liveness) -> None:
@@ -171,13 +178,12 @@ def require_equasive(program: Program, live: Liveness) -> None:
     died = tuple(program.name(v) for v in live.died(step.index, arguments))
     kind = live.kind(step.index)
     others = f" ({len(wrong)} steps of this program are not equasive)" if len(wrong) > 1 else ""
-    place = f"line {step.line}, step {step.index + 1}" if step.line else f"step {step.index + 1}"
     raise NotInvertible(
         f"step {step.index + 1} is {kind}, so its local Jacobian is not square",
         step=step.index + 1,
         kind=str(kind),
         died=died,
-        where=f"{place}: {step}{others}",
+        where=f"{_place_of(step)}{others}",
         got=f"{len(died)} arguments die there: {', '.join(died)}" if died else "no argument dies there",
         expected="exactly one argument dies, and the result overwrites it",
         remedy="order the steps so that each result overwrites one argument; steps that only jointly keep the width "

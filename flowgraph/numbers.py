@@ -152,17 +152,25 @@ def _jacobian_rows(program: Program, point: NumericPoint) -> list[list[Any]]:
 
 
 def _inverse(rows: list[list[Any]]) -> NDArray[Any] | None:
-    """The inverse by LU in the working precision, or None where the residual shows that the precision is too low."""
-    import mpmath
-
-    matrix = mpmath.matrix(rows)
-    n = matrix.rows
-    try:
-        inverse = mpmath.inverse(matrix)
-    except ZeroDivisionError:
-        return None
-    # The right residual bounds the relative error of the inverse: X = J⁻¹ (I − R).
-    residual = matrix * inverse - mpmath.eye(n)
-    if mpmath.mnorm(residual, 1) > 1e-16:
-        return None
-    return np.array([[float(inverse[i, j]) for j in range(n)] for i in range(n)])
+    """The inverse by Gauss–Jordan elimination, or None where the residual shows that the precision is too low."""
+    n = len(rows)
+    work = [[*row, *(int(i == j) for j in range(n))] for i, row in enumerate(rows)]
+    for k in range(n):
+        pivot = max(range(k, n), key=lambda i: abs(work[i][k]))
+        if work[pivot][k] == 0:
+            return None
+        work[k], work[pivot] = work[pivot], work[k]
+        head = work[k][k]
+        work[k] = [x / head for x in work[k]]
+        for i in range(n):
+            factor = work[i][k]
+            if i != k and factor != 0:
+                work[i] = [x - factor * y for x, y in zip(work[i], work[k], strict=True)]
+    inverse = [row[n:] for row in work]
+    # The right residual bounds the relative error of the inverse: X = J⁻¹ (I + R).
+    for i, row in enumerate(rows):
+        for j in range(n):
+            total = sum(x * inverse[k][j] for k, x in enumerate(row) if x != 0)
+            if abs(total - int(i == j)) * n > 1e-16:
+                return None
+    return np.array([[float(x) for x in row] for row in inverse])

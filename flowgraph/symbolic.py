@@ -78,12 +78,18 @@ def jacobian(program: Program) -> sympy.ImmutableDenseMatrix:
 def vanishes(expression: Any) -> bool:
     """Decide exactly whether an expression in elementary functions is zero.
 
-    Exponentials replace the hyperbolic functions and the powers, and the rest is a normal form of rational functions.
+    Cases are decided one by one, exponentials replace the hyperbolic functions and the powers, and the rest is a normal
+    form of rational functions.
     """
     import sympy
 
     if expression == 0:
         return True
+    if expression.has(sympy.Piecewise):
+        folded = sympy.piecewise_fold(expression)
+        if isinstance(folded, sympy.Piecewise):
+            return all(vanishes(branch) for branch, _ in folded.args)  # pyright: ignore[reportGeneralTypeIssues]
+        return vanishes(folded)
     for form in (expression, expression.rewrite(sympy.exp)):
         if sympy.cancel(sympy.together(sympy.powsimp(sympy.expand(form, power_exp=True)))) == 0:
             return True

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowgraph.verification import Verification
 
 
-def _open(sources: tuple[str, ...], n: int | None, at: tuple[float, ...] | None) -> None:
+def _check_tracing(sources: tuple[str, ...], n: int | None, at: tuple[float, ...] | None) -> None:
     """Hold the options of tracing against the programs they are given for."""
     from flowgraph.user_code import is_python
 
@@ -50,7 +50,7 @@ def describe_command(program: str, n: int | None, at: tuple[float, ...] | None, 
       flowgraph describe model.py:step --n 4 --json
       flowgraph describe model.py:step --at 0.1,0.2,0.3,0.4
     """
-    _open((program,), n, at)
+    _check_tracing((program,), n, at)
     with Progress() as tell:
         tell("reading the program", 0, 1)
         found = _program(program, n, at)
@@ -186,7 +186,7 @@ def show_command(
       flowgraph show program.fg --mode forward-inverse --all-stages -o stages --format pdf
       flowgraph show model.py:step --n 4 --derivation --json
     """
-    _open((program,), n, at)
+    _check_tracing((program,), n, at)
     _check_show(stage, output, format, derivation, all_stages, as_json)
     if output not in (None, "-") and format is None and not all_stages:
         from flowgraph.draw.writers import format_of
@@ -324,7 +324,7 @@ def verify_command(
     """
     from flowgraph.verification import verify
 
-    _open(programs, n, at)
+    _check_tracing(programs, n, at)
     found: list[tuple[str, Verification | FlowgraphError]] = []
     with Progress() as progress:
         for k, source in enumerate(programs):

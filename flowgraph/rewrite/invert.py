@@ -68,7 +68,7 @@ class Invert(Rule):
             pivot = algebra.reciprocal(a)
         except ZeroDivisionError:
             raise NotApplicable(
-                "the partial of the dying argument is zero", where=f"{name}, argument {work.vertices[u].name}"
+                f"the partial with respect to {work.vertices[u].value}, which dies there, is zero", place=z, where=name
             ) from None
         work.set_row(z, ((u, pivot, False),))
         for source, copy, (_, b, _) in passive:
