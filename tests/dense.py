@@ -68,7 +68,7 @@ def map_of(graph: FlowGraph, numbers: Mapping[str, Fraction]) -> Matrix:
 
 
 def jacobian_of(program: Program, labels: Mapping[tuple[int, int], Fraction]) -> Matrix:
-    """J of a program whose steps are all uninterpreted, by the chain rule on its columns; labels by (step, argument)."""
+    """J of a program of uninterpreted steps, by the chain rule on its columns; labels by (step, argument)."""
     n = program.n_inputs
     rows = identity(n)
     for k in range(program.n_steps):
