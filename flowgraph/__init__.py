@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from flowgraph.language import format_program as format
     from flowgraph.language import load, parse
     from flowgraph.liveness import Kind, Liveness
-    from flowgraph.modes import Mode, OperationCount, count_operations, derive
+    from flowgraph.modes import OperationCount, count_operations, derive
     from flowgraph.operations import OPERATIONS, Operation
     from flowgraph.program import Program
     from flowgraph.rewrite import RULES, Rule, Site
-    from flowgraph.rewrite.derivation import Derivation
+    from flowgraph.rewrite.derivation import Derivation, Mode
     from flowgraph.symbolic import jacobian, linear_map
     from flowgraph.sympy_import import from_sympy
     from flowgraph.tracing import trace
@@ -60,11 +60,11 @@ _HOMES = MappingProxyType(
         "flowgraph.graph": ("Edge", "FlowGraph", "Vertex"),
         "flowgraph.language": ("load", "parse"),
         "flowgraph.liveness": ("Kind", "Liveness"),
-        "flowgraph.modes": ("Mode", "OperationCount", "count_operations", "derive"),
+        "flowgraph.modes": ("OperationCount", "count_operations", "derive"),
         "flowgraph.operations": ("OPERATIONS", "Operation"),
         "flowgraph.program": ("Program",),
         "flowgraph.rewrite": ("RULES", "Rule", "Site"),
-        "flowgraph.rewrite.derivation": ("Derivation",),
+        "flowgraph.rewrite.derivation": ("Derivation", "Mode"),
         "flowgraph.symbolic": ("jacobian", "linear_map"),
         "flowgraph.sympy_import": ("from_sympy",),
         "flowgraph.tracing": ("trace",),

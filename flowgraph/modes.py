@@ -13,7 +13,6 @@ Reference: arXiv:2411.18786, Fig. 3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
@@ -24,43 +23,11 @@ from flowgraph.liveness import Liveness
 from flowgraph.partials import CountedPartials, linearise
 from flowgraph.program import Program, Step
 from flowgraph.rewrite.carry import Carry
-from flowgraph.rewrite.derivation import LABELLINGS, Derivation, Pipeline, record, run
+from flowgraph.rewrite.derivation import LABELLINGS, Derivation, Mode, Pipeline, record, run
 from flowgraph.rewrite.invert import Invert
 from flowgraph.rewrite.reverse import Reverse
 from flowgraph.rewrite.shift import Shift
 from flowgraph.rewrite.unlayer import Unlayer
-
-
-class Mode(StrEnum):
-    """The four modes; each equals its string.
-
-    Example:
-        >>> Mode("forward-inverse") == "forward-inverse"
-        True
-    """
-
-    FORWARD = "forward"
-    REVERSE = "reverse"
-    FORWARD_INVERSE = "forward-inverse"
-    REVERSE_INVERSE = "reverse-inverse"
-
-    @property
-    def inverse(self) -> bool:
-        """Whether the mode needs J to be invertible."""
-        return self in (Mode.FORWARD_INVERSE, Mode.REVERSE_INVERSE)
-
-    @property
-    def symbol(self) -> str:
-        """The matrix that the mode multiplies by."""
-        return {"forward": "J", "reverse": "Jᵀ", "forward-inverse": "J⁻¹", "reverse-inverse": "J⁻ᵀ"}[self]
-
-    @classmethod
-    def _missing_(cls, value: object) -> Mode:
-        raise InputError(
-            "there is no such mode",
-            got=repr(value),
-            expected=", ".join(repr(mode.value) for mode in cls),
-        )
 
 
 def pipeline(mode: Mode | str, *, sparse: bool = False) -> Pipeline:

@@ -45,13 +45,17 @@ LEVELS: Mapping[str, float] = {
     "verification": 7,
     "draw": 7,
     "draw.*": 7,
+    "user_code": 6,
     "reproduce": 8,
+    "reproduce.*": 8,
     "cli": 9,
+    "cli.*": 9,
+    "__main__": 9.5,
     "": 9,
 }
 """Level by module, without the leading ``flowgraph.``. ``""`` is the package itself; ``package.*`` each submodule."""
 
-ACYCLIC = ("tracing", "draw")
+ACYCLIC = ("tracing", "draw", "reproduce", "cli")
 """Packages whose modules may import each other."""
 
 FORBIDDEN = {name: ("rewrite",) for name in ("symbolic", "numbers", "effects", "draw")}

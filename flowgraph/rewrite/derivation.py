@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from flowgraph.errors import GraphError, NotApplicable
+from flowgraph.errors import GraphError, InputError, NotApplicable
 from flowgraph.graph import Delta, FlowGraph, Workspace
 from flowgraph.partials import CountedPartials, FractionPartials, Labelling, SymbolicPartials, linearise
 from flowgraph.program import Program
@@ -26,6 +27,38 @@ Pipeline = tuple[tuple[str, Rule], ...]
 
 Watcher = Callable[[Step, Delta, Workspace], None]
 """Is shown every application just after it: the step, what changed, and the workspace."""
+
+
+class Mode(StrEnum):
+    """The four modes; each equals its string.
+
+    Example:
+        >>> Mode("forward-inverse") == "forward-inverse"
+        True
+    """
+
+    FORWARD = "forward"
+    REVERSE = "reverse"
+    FORWARD_INVERSE = "forward-inverse"
+    REVERSE_INVERSE = "reverse-inverse"
+
+    @property
+    def inverse(self) -> bool:
+        """Whether the mode needs J to be invertible."""
+        return self in (Mode.FORWARD_INVERSE, Mode.REVERSE_INVERSE)
+
+    @property
+    def symbol(self) -> str:
+        """The matrix that the mode multiplies by."""
+        return {"forward": "J", "reverse": "Jᵀ", "forward-inverse": "J⁻¹", "reverse-inverse": "J⁻ᵀ"}[self]
+
+    @classmethod
+    def _missing_(cls, value: object) -> Mode:
+        raise InputError(
+            "there is no such mode",
+            got=repr(value),
+            expected=", ".join(repr(mode.value) for mode in cls),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +82,7 @@ class Derivation:
 
     Attributes:
         program: the program, without dead code.
-        mode: the name of the mode.
+        mode: the mode.
         stages: the graph at the end of each stage, in order, from ``"primal"``.
         steps: every application of a rule, in order.
         rules: the rules by name.
@@ -65,7 +98,7 @@ class Derivation:
     """
 
     program: Program
-    mode: str
+    mode: Mode
     stages: Mapping[str, FlowGraph]
     steps: tuple[Step, ...]
     rules: Mapping[str, Rule]
@@ -149,7 +182,7 @@ def run(work: Workspace, pipeline: Pipeline, watch: Watcher | None = None) -> It
         yield stage, rule, steps
 
 
-def record(program: Program, mode: str, labelling: Labelling, pipeline: Pipeline) -> Derivation:
+def record(program: Program, mode: Mode, labelling: Labelling, pipeline: Pipeline) -> Derivation:
     """Run a pipeline on the primal graph of a program and keep the graph of every stage."""
     work = linearise(program, labelling)
     stages = {"primal": work.freeze()}
@@ -193,7 +226,7 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
         raise GraphError("the record has steps of a stage that it does not list", got=str(pending[0]["stage"]))
     return Derivation(
         program=program,
-        mode=str(data["mode"]),
+        mode=Mode(data["mode"]),
         stages=MappingProxyType(stages),
         steps=tuple(steps),
         rules=RULES,
