@@ -40,6 +40,6 @@ def test_every_local_link_leads_somewhere() -> None:
 def test_every_command_of_the_readme_is_one() -> None:
     from flowgraph.cli import main
 
-    named = set(re.findall(r"^flowgraph ([a-z]+)", README, flags=re.MULTILINE))
+    named = set(re.findall(r"^flowgraph ([a-z]+)", "".join(blocks("sh")), flags=re.MULTILINE))
     assert named
     assert named <= set(main.commands)
