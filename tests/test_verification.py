@@ -1,0 +1,170 @@
+"""``fg.verify``: every example by both methods, odd programs, the stated bound, the report, and wrong arguments."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import flowgraph as fg
+from flowgraph.numbers import draw_points, reference_jacobian
+from flowgraph.verification import points_needed
+
+EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "papers_examples").glob("*.fg"))
+METHODS = ("exact", "prime-field")
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_example(path: Path, method: str) -> None:
+    report = fg.verify(fg.load(path), method=method)
+    assert report.ok, str(report)
+    subjects = {check.subject for check in report.checks}
+    assert {"forward = J", "reverse = Jᵀ", "forward-inverse = J⁻¹", "reverse-inverse = J⁻ᵀ"} <= subjects
+    assert {f"rule {name} {rule.effect}" for name, rule in fg.RULES.items()} <= subjects
+    assert "labels = SymPy's partials" in subjects
+    assert not any(check.skipped for check in report.checks)
+
+
+ODD = {
+    "no steps": "inputs x, y\noutputs y, x",
+    "an input that is an output": "inputs x, y\nx = exp(x)\noutputs x, y",
+    "the same argument twice": "inputs x\nz = f(x, x)\nz = z * z\nz = z + z\noutputs z",
+    "constants on either side": "inputs x\nz = 2 / x\nz = z ** 3\nz = 1.5 - z\nz = z ** (-2)\noutputs z",
+    "a condition": "inputs x, y, s\nc = x - 0.5\nx = select(c, x, y)\noutputs x, y, s",
+    "dead code": "inputs x\nt = sin(x)\nu = cos(t)\nz = exp(x)\noutputs z",
+    "three arguments": "inputs x, y, w\nz = f(w, x, y)\noutputs x, y, z",
+    "kinks": "inputs x, y\nx = maximum(x, y)\nx = abs(x)\ny = minimum(y, x)\noutputs y, x",
+    "functions of functions": "inputs x, y\nx = f(x, y)\nx = sin(x)\ny = g(y, x)\ny = tanh(y)\noutputs x, y",
+    "names that SymPy knows": "inputs E, S, N\nI = f(E, S)\nbeta = g(N, I)\nS = S * beta\noutputs I, S, beta",
+    "names of letters": "inputs a, b\nc = f(a, b)\nd = g(b, c)\noutputs c, d",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("method", METHODS)
+def test_odd_programs(name: str, method: str) -> None:
+    report = fg.verify(fg.parse(ODD[name]), method=method)
+    assert report.ok, str(report)
+
+
+def test_no_inputs_at_all() -> None:
+    program = fg.Program(0, *(np.zeros(k, dtype=int) for k in (0, 1, 0)), np.zeros(0), np.zeros(0, dtype=int))
+    for method in METHODS:
+        report = fg.verify(program, method=method)
+        assert report.ok, str(report)
+
+
+def test_a_program_traced_at_a_point_is_checked_where_its_guards_hold() -> None:
+    def f(x):
+        return np.array([x[0] * x[1] if x[1] > 0.3 else x[0], x[1]])
+
+    for point in ([0.5, 0.9], [0.5, 0.1]):
+        program = fg.trace(f, np.array(point))
+        assert program.guards
+        report = fg.verify(program)
+        assert report.ok, str(report)
+        assert not any(check.skipped for check in report.checks)
+
+
+def test_a_domain_that_no_point_is_found_in_is_said_and_not_claimed() -> None:
+    report = fg.verify(fg.parse("inputs x\ny = x + 1e6\nz = asin(y)\noutputs z"))
+    assert report.ok
+    skipped = [check for check in report.checks if check.skipped]
+    assert len(skipped) == 4
+    assert all("no random point" in check.detail for check in skipped)
+    assert "skip" in str(report)
+    assert sum(row["skipped"] for row in report.to_json()["checks"]) == 4
+
+
+def test_programs_that_are_not_square_have_two_modes() -> None:
+    program = fg.parse("inputs x, y\nz = x * y\nw = sin(z)\noutputs w")
+    assert fg.verify(program, modes=("forward", "reverse")).ok
+    with pytest.raises(fg.NotInvertible):
+        fg.verify(program)
+
+
+def test_auto_is_exact_for_short_programs_and_prime_for_long_ones() -> None:
+    assert fg.verify(fg.parse("inputs x\nz = f(x)\noutputs z")).method == "exact"
+    lines = "\n".join("x = f(x, y)" if k % 2 else "y = g(y, x)" for k in range(300))
+    report = fg.verify(fg.parse(f"inputs x, y\n{lines}\noutputs x, y"))
+    assert report.method == "prime-field"
+    assert report.ok
+
+
+@pytest.mark.parametrize("degree", [4, 1000, 300_004, 3_000_000])
+@pytest.mark.parametrize("claims", [1, 1000, 10**7])
+def test_the_stated_bound(degree: int, claims: int) -> None:
+    """claims · (degree/(p − 1))^points < 2⁻⁶⁰, and one point fewer would not do."""
+    size = 2**61 - 2
+
+    def log2_missed(points: int) -> float:
+        return math.log2(claims) + points * (math.log2(degree) - math.log2(size))
+
+    points = points_needed(degree, claims)
+    assert log2_missed(points) < -60 + 1e-6
+    assert points == 1 or log2_missed(points - 1) > -60 - 1e-6
+
+
+def test_the_report() -> None:
+    report = fg.verify(fg.parse("inputs u, w\nz = f(u, w)\noutputs z, w"))
+    data = json.loads(json.dumps(report.to_json()))
+    assert data["schema"] == "flowgraph/verification/1"
+    assert data["ok"] is True
+    assert set(data["checks"][0]) == {"subject", "method", "ok", "detail", "witness", "skipped"}
+    assert "all checks hold" in str(report)
+    assert len(data["checks"]) == len(report.checks) == 14
+
+
+def test_wrong_arguments() -> None:
+    program = fg.parse("inputs x\nz = f(x)\noutputs z")
+    with pytest.raises(fg.InputError, match="method"):
+        fg.verify(program, method="by eye")
+    with pytest.raises(fg.InputError, match="mode"):
+        fg.verify(program, modes=("sideways",))
+
+
+def test_progress_ends_where_it_says() -> None:
+    for method in METHODS:
+        seen: list[tuple[str, int, int]] = []
+        fg.verify(fg.parse(ODD["three arguments"]), method=method, progress=lambda *args: seen.append(args))
+        assert seen
+        assert all(0 <= done <= total for _, done, total in seen)
+
+
+def test_the_reference_is_sympys_jacobian() -> None:
+    from random import Random
+
+    import mpmath
+    import sympy
+
+    program = fg.parse("inputs x, y\nx = x * y\ny = tanh(y)\nx = hypot(x, y)\noutputs x, y")
+    (point,) = draw_points(program, Random(3), count=1)
+    composed = fg.jacobian(program).subs(
+        dict(zip(sympy.symbols("x y"), map(sympy.Float, point.values[:2]), strict=True))
+    )
+    reference = reference_jacobian(program, point)
+    assert np.allclose(reference.jacobian, np.array(composed.evalf(30), dtype=float), rtol=1e-14)
+    assert reference.inverse is not None
+    inverse = mpmath.matrix(composed.evalf(30).tolist()) ** -1
+    assert np.allclose(reference.inverse, np.array(inverse.tolist(), dtype=float), rtol=1e-13)
+
+
+def test_the_reference_takes_the_digits_it_needs() -> None:
+    """Two hundred products with 10⁻³ beside one with 1: cond J = 10¹⁸⁰, far beyond 30 digits with the rows mixed."""
+    lines = "\n".join("x = x * 0.001" for _ in range(60))
+    program = fg.parse(f"inputs x, y\n{lines}\nx = x + y\ny = y + x\nx = x + y\noutputs x, y")
+    report = fg.verify(program)
+    assert report.ok, str(report)
+    assert not any(check.skipped for check in report.checks)
+
+
+def test_a_jacobian_that_is_singular_everywhere_has_no_reference_inverse() -> None:
+    from random import Random
+
+    program = fg.parse("inputs x, y\nx = x + y\ny = y - x\nx = y + x\ny = x * 0 + y * 0\noutputs x, x")
+    (point,) = draw_points(program, Random(0), count=1)
+    assert reference_jacobian(program, point).inverse is None
