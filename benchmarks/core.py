@@ -87,6 +87,7 @@ def _help() -> Callable[[], object]:
 CASES: tuple[Case, ...] = (
     Case("derive, 1,000 steps, n = 10, reverse-inverse", _derive(10, "reverse-inverse"), 5.0, 5),
     Case("derive, 1,000 steps, n = 10, forward-inverse", _derive(10, "forward-inverse"), 5.0, 5),
+    Case("derive, 1,000 steps, n = 49 (every row)", _derive(49, "forward-inverse"), 5.0, 5),
     Case("derive, 1,000 steps, n = 200 (sparse rows)", _derive(200, "forward-inverse"), 5.0, 5),
     Case("verify exactly, register_machine.fg, 60 steps", _verify_example, 20.0, 3),
     Case("verify exactly, 60 steps, n = 30", _verify(30, 60, "exact"), 20.0, 3),

@@ -56,7 +56,7 @@ def derive(program: Program, mode: Mode | str, *, labels: str = "symbolic", spar
         labels: ``"symbolic"`` (SymPy expressions), ``"fractions"`` (exact rational functions with one generator per
             edge) or ``"counts"`` (an operation counter).
         sparse: False draws every live value in every row, as the paper does, n·T vertices in all; True only in the rows
-            where it is read. None takes False up to 250,000 vertices.
+            where it is read. None takes False up to 50,000 vertices.
 
     Returns:
         The derivation: ``stages`` from ``"primal"`` to the last one, ``steps``, and ``graph``, the result.
@@ -84,7 +84,7 @@ def derive(program: Program, mode: Mode | str, *, labels: str = "symbolic", spar
     if mode.inverse:
         require_equasive(program, live)
     if sparse is None:
-        sparse = int(live.widths.sum()) > 250_000
+        sparse = int(live.widths.sum()) > 50_000
     try:
         return record(program, mode, LABELLINGS[labels](program), pipeline(mode, sparse=sparse))
     except NotApplicable as error:

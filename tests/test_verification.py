@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import flowgraph as fg
+from flowgraph.builder import Builder
 from flowgraph.numbers import draw_points, reference_jacobian
 from flowgraph.verification import points_needed
 
@@ -52,7 +53,7 @@ def test_odd_programs(name: str, method: str) -> None:
 
 
 def test_no_inputs_at_all() -> None:
-    program = fg.Program(0, *(np.zeros(k, dtype=int) for k in (0, 1, 0)), np.zeros(0), np.zeros(0, dtype=int))
+    program = Builder(0).finish(np.zeros(0, dtype=int))
     for method in METHODS:
         report = fg.verify(program, method=method)
         assert report.ok, str(report)
@@ -127,12 +128,12 @@ def test_wrong_arguments() -> None:
         fg.verify(program, modes=("sideways",))
 
 
-def test_progress_ends_where_it_says() -> None:
-    for method in METHODS:
-        seen: list[tuple[str, int, int]] = []
-        fg.verify(fg.parse(ODD["three arguments"]), method=method, progress=lambda *args: seen.append(args))
-        assert seen
-        assert all(0 <= done <= total for _, done, total in seen)
+@pytest.mark.parametrize("method", METHODS)
+def test_progress_ends_where_it_says(method: str) -> None:
+    seen: list[tuple[str, int, int]] = []
+    fg.verify(fg.parse(ODD["three arguments"]), method=method, progress=lambda *args: seen.append(args))
+    assert seen
+    assert all(0 <= done <= total for _, done, total in seen)
 
 
 def test_the_reference_is_sympys_jacobian() -> None:
@@ -143,9 +144,8 @@ def test_the_reference_is_sympys_jacobian() -> None:
 
     program = fg.parse("inputs x, y\nx = x * y\ny = tanh(y)\nx = hypot(x, y)\noutputs x, y")
     (point,) = draw_points(program, Random(3), count=1)
-    composed = fg.jacobian(program).subs(
-        dict(zip(sympy.symbols("x y"), map(sympy.Float, point.values[:2]), strict=True))
-    )
+    x, y = sympy.symbols("x y")
+    composed = fg.jacobian(program).subs({x: sympy.Float(point.values[0]), y: sympy.Float(point.values[1])})
     reference = reference_jacobian(program, point)
     assert np.allclose(reference.jacobian, np.array(composed.evalf(30), dtype=float), rtol=1e-14)
     assert reference.inverse is not None
