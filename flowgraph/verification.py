@@ -25,7 +25,7 @@ from flowgraph.effects import (
     same_equations,
     transposed,
 )
-from flowgraph.errors import InputError, NotApplicable
+from flowgraph.errors import GraphError, InputError, NotApplicable
 from flowgraph.graph import Delta, FlowGraph, VertexId, Workspace, difference
 from flowgraph.labels import PRIME, FloatLabels, Label
 from flowgraph.modes import Mode, pipeline, require_equasive, zero_pivot
@@ -302,7 +302,10 @@ def _exact_map(program: Program, labelling: FractionPartials, mode: Mode, graph:
     algebra = labelling.algebra
     subject = f"{mode} = {mode.symbol}"
     trouble = _solved_form(program, labelling, mode, graph)
-    terms = int(max(paths(graph).sum(), 0))
+    try:
+        terms = int(max(paths(graph).sum(), 0))
+    except GraphError as error:
+        return Check(subject, "fraction field", False, f"{len(graph.edges)} edges", error.what)
     if terms > _TERMS:
         return Check(subject, "fraction field, solved form", not trouble, f"{len(graph.edges)} edges", trouble or "")
     n = program.n_inputs
@@ -369,7 +372,8 @@ def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Progr
     steps, n = program.n_steps, program.n_inputs
     # A tangent has degree T + 1 in the labels and v; the inverse's entries times the product of the pivots, degree 2T.
     degree = 3 * steps + 4
-    claims = 40 * (steps + n) + 4 * n
+    # A step with k arguments has k² entries in its inverted layer, and its edges are in a few rewrites each.
+    claims = 40 * (steps + n) + 10 * int((np.diff(program.starts).astype(float) ** 2).sum()) + 4 * n
     points = points_needed(degree, claims)
     bound = math.log2(max(claims, 1)) - points * (_FIELD_BITS - math.log2(degree))
     where = "GF(2⁶¹−1)" if points == 1 else f"{points} prime fields below 2⁶¹"
@@ -394,13 +398,23 @@ def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Progr
     found: dict[Mode, Check] = {}
     for mode, work in _derived(linearise(program, fixed), pipelines, effects):
         source, target = given[mode]
-        pushed = push(algebra, work.rows, work.inputs, work.outputs, [{0: x} for x in source])
-        wrong = [i for i, row in enumerate(pushed) if row.get(0, algebra.zero) != target[i]]
-        witness = f"component {wrong[0] + 1} differs at the random point, seed {seed}" if wrong else ""
+        witness = _differs(work, source, target)
         edges = sum(len(row) for row in work.rows.values())
-        found[mode] = Check(f"{mode} = {mode.symbol}", method, not wrong, f"{edges} edges", witness)
+        found[mode] = Check(f"{mode} = {mode.symbol}", method, not witness, f"{edges} edges", witness)
         tell(f"{mode}, prime field", len(found), len(modes) + 1)
     return effects.checks(method) + [found[mode] for mode in modes]
+
+
+def _differs(work: Workspace, source: Sequence[Label], target: Sequence[Label]) -> str:
+    """Where a graph does not take one vector to the other; empty where it does."""
+    if (len(work.inputs), len(work.outputs)) != (len(source), len(target)):
+        return f"{len(work.inputs)} inputs and {len(work.outputs)} outputs, not {len(source)} and {len(target)}"
+    try:
+        pushed = push(work.algebra, work.rows, work.inputs, work.outputs, [{0: x} for x in source])
+    except GraphError as error:
+        return error.what
+    wrong = [i for i, row in enumerate(pushed) if row.get(0, work.algebra.zero) != target[i]]
+    return f"component {wrong[0] + 1} differs at the random point" if wrong else ""
 
 
 class _Fixed(Labelling):
@@ -457,7 +471,7 @@ def _numeric_check(mode: Mode, errors: Sequence[float]) -> Check:
 def _relative_error(program: Program, point: NumericPoint, mode: Mode, reference: Reference) -> float | None:
     """The largest error of an entry relative to the sum of the absolute values of the terms that make it up.
 
-    None where J is not invertible at the point and the mode needs it to be.
+    None where J is not invertible at the point and the mode needs it to be; infinite where the graph has no map.
     """
     expected = reference.of_mode(mode)
     work = linearise(program, FloatPartials(program, point.values, point.letters))
@@ -469,7 +483,10 @@ def _relative_error(program: Program, point: NumericPoint, mode: Mode, reference
     if expected is None:
         return None
     graph = work.freeze()
-    found = linear_map(graph)
+    try:
+        found = linear_map(graph)
+    except GraphError:
+        return math.inf
     algebra = FloatLabels()
     magnitude = push(
         algebra,

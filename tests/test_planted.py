@@ -215,3 +215,17 @@ def test_a_graph_with_one_wrong_label(monkeypatch: pytest.MonkeyPatch, method: s
     found = failed(fg.verify(PROGRAMS["small"], method=method))
     assert {f"{mode} = {mode.symbol}" for mode in fg.Mode} <= found
     assert not any(subject.startswith("rule") for subject in found)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_cycle_is_a_failed_check_and_no_crash(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    def spoil(work: Workspace, site: Site) -> None:
+        last = max(work.rows, key=lambda p: (p[1], p[0]))
+        ((source, _, _), *_) = work.rows[last]
+        if not any(s == last for s, _, _ in work.rows[source]):
+            work.set_row(source, (*work.rows[source], (last, work.algebra.one, False)))
+
+    monkeypatch.setattr(Unlayer, "rewrite", rewrite_then(Unlayer.rewrite, spoil))
+    report = fg.verify(PROGRAMS["small"], method=method, modes=("forward",))
+    assert {"rule unlayer keeps the map", "forward = J"} <= failed(report)
+    assert any("cycle" in check.witness for check in report.checks)
