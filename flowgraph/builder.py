@@ -48,7 +48,7 @@ class Builder:
         >>> builder = Builder(2)
         >>> z = builder.append("mul", np.array([0]), np.array([1]))
         >>> builder.finish(outputs=np.array([int(z[0]), 1]))
-        <Program: 2 inputs, 1 steps, 2 outputs>
+        <Program: 2 inputs, 1 step, 2 outputs>
     """
 
     def __init__(self, n_inputs: int) -> None:

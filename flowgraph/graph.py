@@ -168,6 +168,9 @@ class FlowGraph:
         head = f"inputs {' '.join(name[p] for p in self.inputs)}, outputs {' '.join(name[p] for p in self.outputs)}"
         return "\n".join([head, *(f"{name[e.source]} -> {name[e.target]} : {self.label_text(e)}" for e in self.edges)])
 
+    def __repr__(self) -> str:
+        return f"<FlowGraph: {len(self.vertices)} vertices, {len(self.edges)} edges, {self.algebra.name} labels>"
+
     # -- taking home ------------------------------------------------------------------------------------------------
 
     def to_json(self) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class SymbolicLabels(LabelAlgebra):
         return -x
 
     def reciprocal(self, x: Label) -> Label:
-        if x == 0:
+        if self.is_zero(x):
             raise ZeroDivisionError("1/0")
         return 1 / x
 
@@ -121,7 +121,7 @@ class SymbolicLabels(LabelAlgebra):
         return bool(x == y) or bool(self._sympy.cancel(x - y) == 0)
 
     def is_zero(self, x: Label) -> bool:
-        return bool(x.is_zero)
+        return bool(x.is_zero) or bool(x.is_Add and self._sympy.cancel(x) == 0)
 
     def latex(self, x: Label) -> str:
         return self._sympy.latex(x)

@@ -304,6 +304,10 @@ class _Reader:
                 remedy="correct the call, or give an uninterpreted function a name that is no elementary operation",
             )
         constants = [operand for operand in operands if isinstance(operand, float)]
+        if record.name == "div" and constants == [0.0] and isinstance(operands[1], float):
+            raise line.error(
+                "division by 0", term.column, expected="a divisor other than 0", remedy="correct the divisor"
+            )
         # constant(3) is how a step that only holds a number is written, so it stays a step.
         if len(constants) < len(operands) or record.name == "constant":
             return self._append(record.name, operands, line)

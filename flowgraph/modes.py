@@ -21,7 +21,7 @@ from flowgraph.graph import Workspace
 from flowgraph.labels import GENERIC, CountingLabels
 from flowgraph.liveness import Liveness
 from flowgraph.partials import CountedPartials, linearise
-from flowgraph.program import Program, Step
+from flowgraph.program import Program, Step, require_program
 from flowgraph.rewrite.carry import Carry
 from flowgraph.rewrite.derivation import LABELLINGS, Derivation, Mode, Pipeline, record, run
 from flowgraph.rewrite.invert import Invert
@@ -76,6 +76,7 @@ def derive(program: Program, mode: Mode | str, *, labels: str = "symbolic", spar
         z1 -> x3 : -d/c
         z2 -> x3 : 1/c
     """
+    require_program(program)
     mode = Mode(mode)
     if labels not in LABELLINGS:
         raise InputError("there are no such labels", got=repr(labels), expected=", ".join(map(repr, LABELLINGS)))
@@ -119,7 +120,7 @@ def require_equasive(program: Program, live: Liveness) -> None:
     if m != n:
         raise NotInvertible(
             "an inverse mode needs as many outputs as inputs",
-            got=f"{n} inputs and {m} outputs",
+            got=f"{n} input{'s' * (n != 1)} and {m} output{'s' * (m != 1)}",
             expected="n inputs and n outputs",
             remedy="list the values to keep after `outputs`, passive inputs too",
         )
@@ -196,6 +197,7 @@ def count_operations(program: Program, mode: Mode | str) -> OperationCount:
         >>> count_operations(program, "reverse-inverse").labels
         Operations(multiplications=1, additions=0, divisions=1)
     """
+    require_program(program)
     mode = Mode(mode)
     program = program.without_dead_code()
     if mode.inverse:

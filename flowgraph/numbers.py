@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from flowgraph.errors import DomainError
 from flowgraph.operations import OPERATIONS
 from flowgraph.partials import edge_slots, evaluate, exact
-from flowgraph.program import Program
+from flowgraph.program import Program, Step
 
 _DIGITS = (30, 120, 480)
 _RANGES = ((0.2, 1.2), (-1.0, 1.0), (0.5, 2.0), (-3.0, 3.0), (1.1, 3.0), (0.05, 0.4), (-0.4, 0.4), (2.0, 8.0))
@@ -103,7 +103,11 @@ def _heaviside(x: Any, middle: Any = 0.5) -> Any:
 
 
 def reference_jacobian(program: Program, point: NumericPoint) -> Reference:
-    """J and J⁻¹ at a point by the chain rule over SymPy's local partials, with 30 digits or as many as J⁻¹ needs."""
+    """J and J⁻¹ at a point by the chain rule over SymPy's local partials, with 30 digits or as many as J⁻¹ needs.
+
+    The partials are taken at the float64 values of their operands, so that what is compared is the partials and how the
+    graph combines them, and not how rounding errors in the values grow (see ``value_error`` for the values).
+    """
     import mpmath
 
     n, m = program.n_inputs, program.n_outputs
@@ -126,20 +130,17 @@ def _jacobian_rows(program: Program, point: NumericPoint) -> list[list[Any]]:
     import mpmath
 
     n = program.n_inputs
-    constants = [mpmath.mpf(x.numerator) / x.denominator for x in map(exact, program.constants.tolist())]
-    values = [mpmath.mpf(float(x)) for x in point.values[:n]]
+    operands_of = _operands_in_mpmath(program, point)
     rows = [{j: mpmath.mpf(1)} for j in range(n)]
     for step in program.steps():
-        operands = [values[o] if o >= 0 else constants[-1 - o] for o in step.operands]
         if step.operation is None:
-            values.append(mpmath.mpf(point.unknown[step.index]))
             known = {o: point.letters[step.index, o] for o in step.operands if (step.index, o) in point.letters}
             factors = list(known.items())
         else:
-            function, partials = _compiled(int(program.codes[step.index]))
-            values.append(mpmath.mpf(function(*operands)))
+            _, partials = _compiled(int(program.codes[step.index]))
+            operands = operands_of(step)
             factors = [
-                (o, partials[slot](*operands))
+                (o, _steady(partials[slot], operands))
                 for slot, o in enumerate(step.operands)
                 if o >= 0 and slot not in step.operation.inactive
             ]
@@ -149,6 +150,45 @@ def _jacobian_rows(program: Program, point: NumericPoint) -> list[list[Any]]:
                 row[j] = row.get(j, 0) + factor * x
         rows.append(row)
     return [[rows[k].get(j, mpmath.mpf(0)) for j in range(n)] for k in program.outputs.tolist()]
+
+
+def _steady(function: Callable[..., Any], operands: list[Any]) -> Any:
+    """The value of a function to about 20 digits, whatever cancels inside it: 1 − tanh²x is e⁻⁶⁰ at x = 30."""
+    import mpmath
+
+    with mpmath.workdps(mpmath.mp.dps):
+        value = function(*operands)
+        for _ in range(6):
+            mpmath.mp.dps *= 2
+            coarse, value = value, function(*operands)
+            if abs(value - coarse) <= abs(value) * mpmath.mpf(10) ** -20:
+                break
+        return value
+
+
+def _operands_in_mpmath(program: Program, point: NumericPoint) -> Callable[[Step], list[Any]]:
+    import mpmath
+
+    constants = [mpmath.mpf(x.numerator) / x.denominator for x in map(exact, program.constants.tolist())]
+    values = [mpmath.mpf(float(x)) for x in point.values]
+    return lambda step: [values[o] if o >= 0 else constants[-1 - o] for o in step.operands]
+
+
+def value_error(program: Program, point: NumericPoint) -> float:
+    """The largest relative error of a step's NumPy value against SymPy's value at the same operands."""
+    import mpmath
+
+    worst = 0.0
+    with mpmath.workdps(_DIGITS[0]):
+        operands_of = _operands_in_mpmath(program, point)
+        for step in program.steps():
+            if step.operation is None:
+                continue
+            function, _ = _compiled(int(program.codes[step.index]))
+            exactly = mpmath.mpf(_steady(function, operands_of(step)))
+            found = float(point.values[program.n_inputs + step.index])
+            worst = max(worst, float(abs(found - exactly) / max(abs(exactly), mpmath.mpf(10) ** -300)))
+    return worst
 
 
 def _inverse(rows: list[list[Any]]) -> NDArray[Any] | None:

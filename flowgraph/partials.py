@@ -87,32 +87,49 @@ def edge_slots(program: Program) -> Iterator[tuple[int, tuple[tuple[int, tuple[i
 
 
 class _ConstantPartials:
-    """Finds the partials that are the same number for every x, such as those of + and of a product with a constant."""
+    """Finds the partials that are the same number for every x, such as those of + and of a product with a constant.
+
+    The partials with respect to an argument that stands in several places are added and entered at the first of them:
+    those of x / x are 0 together.
+    """
 
     def __init__(self, program: Program) -> None:
-        self._program = program
         self._codes = program.codes.tolist()
         self._starts = program.starts.tolist()
         self._operands = program.operands.tolist()
+        self._constants = program.constants.tolist()
         self._cache: dict[tuple[Any, ...], Fraction | None] = {}
 
     def find(self, step: int, slot: int) -> Fraction | None:
         code = self._codes[step]
-        if code < 0:
-            return None
         operands = self._operands[self._starts[step] : self._starts[step + 1]]
-        numbers = tuple(float(self._program.constants[-1 - o]) if o < 0 else None for o in operands)
-        key = (code, slot, numbers)
+        if code < 0:
+            return None if operands.index(operands[slot]) == slot else Fraction(0)
+        # What the partial depends on: where each operand stood first, or which constant it is.
+        pattern = tuple(operands.index(o) if o >= 0 else self._constants[-1 - o] for o in operands)
+        kinds = tuple(o >= 0 for o in operands)
+        key = (code, slot, pattern, kinds)
         if key not in self._cache:
-            self._cache[key] = _constant_partial(code, slot, numbers)
+            self._cache[key] = _constant_partial(code, slot, pattern, kinds)
         return self._cache[key]
 
 
-def _constant_partial(code: int, slot: int, numbers: tuple[float | None, ...]) -> Fraction | None:
+def _constant_partial(code: int, slot: int, pattern: tuple[float, ...], kinds: tuple[bool, ...]) -> Fraction | None:
     import sympy
 
-    arguments = [sympy.Dummy(real=True) if number is None else sympy.Rational(str(exact(number))) for number in numbers]
-    value = OPERATIONS[code].symbolic_partials[slot](sympy, *arguments)
+    operation = OPERATIONS[code]
+    active = [k for k, is_value in enumerate(kinds) if is_value and k not in operation.inactive]
+    places = [k for k in active if pattern[k] == pattern[slot]]
+    if slot not in places[:1]:
+        return Fraction(0)
+    symbols = {k: sympy.Dummy(real=True) for k, is_value in enumerate(kinds) if is_value and pattern[k] == k}
+    arguments = [
+        symbols[int(x)] if is_value else sympy.Rational(str(exact(x)))
+        for x, is_value in zip(pattern, kinds, strict=True)
+    ]
+    value: Any = sum((operation.symbolic_partials[k](sympy, *arguments) for k in places), start=sympy.S.Zero)
+    if len(places) > 1 and not value.is_Rational:
+        value = sympy.piecewise_fold(sympy.simplify(value))
     return Fraction(int(value.p), int(value.q)) if value.is_Rational else None
 
 
@@ -172,13 +189,11 @@ class FractionPartials(Labelling):
         found: dict[tuple[int, int], Fraction | str] = {}
         for step, arguments in edge_slots(program):
             for argument, slots in arguments:
-                values = [constants.find(step, slot) for slot in slots]
-                if all(value is not None for value in values):
-                    found.update({(step, s): v for s, v in zip(slots, values, strict=True) if v is not None})
-                    continue
-                name = next(names)
-                self.definitions[name] = (step, argument)
-                found[step, slots[0]] = name
+                value = constants.find(step, slots[0])
+                if value is None:
+                    value = next(names)
+                    self.definitions[value] = (step, argument)
+                found[step, slots[0]] = value
         self.algebra = FractionLabels(tuple(self.definitions))
         self._found = {
             key: self.algebra.symbols[value] if isinstance(value, str) else self.algebra.number(value)

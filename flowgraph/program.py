@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flowgraph.errors import ProgramError
+from flowgraph.errors import InputError, ProgramError
 from flowgraph.liveness import Kind, Liveness, analyse, registers
 from flowgraph.operations import CODES, OPERATIONS, Operation
 
@@ -324,7 +324,7 @@ class Program:
         return hash(self.fingerprint())
 
     def __repr__(self) -> str:
-        return f"<Program: {self.n_inputs} inputs, {self.n_steps} steps, {self.n_outputs} outputs>"
+        return f"<Program: {_size(self)}>"
 
     # -- JSON -------------------------------------------------------------------------------------------------------
 
@@ -391,6 +391,7 @@ def _check(program: Program) -> None:
             raise ProgramError("a guard must have one outcome per value", got=got)
         if len(guard.values) and not (0 <= guard.values.min() and guard.values.max() < n + n_steps):
             raise ProgramError("a guard looks at what is not a value of the program")
+    _check_divisors(program)
     _check_lines(program)
     if len(set(program.functions)) != len(program.functions):
         raise ProgramError("two uninterpreted functions have one name")
@@ -400,6 +401,22 @@ def _check(program: Program) -> None:
         if len(set(program.names)) != len(program.names):
             twice = next(name for name, count in Counter(program.names).items() if count > 1)
             raise ProgramError(f"two values have the name {twice}")
+
+
+def _check_divisors(program: Program) -> None:
+    """Raise ``ProgramError`` where a step divides by the constant 0, which is in no domain."""
+    steps = np.flatnonzero(program.codes == CODES["div"])
+    divisors = program.operands[program.starts[steps] + 1]
+    constant = np.flatnonzero(divisors < 0)
+    zero = constant[program.constants[-1 - divisors[constant]] == 0.0]
+    if len(zero):
+        step = int(steps[zero[0]])
+        line = program.line(step)
+        raise ProgramError(
+            "a step divides by the constant 0",
+            where=f"step {step + 1}" + (f", line {line}" if line else ""),
+            remedy="every divisor must be able to differ from 0",
+        )
 
 
 def _check_lines(program: Program) -> None:
@@ -496,6 +513,22 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def _size(program: Program) -> str:
+    counts = ((program.n_inputs, "input"), (program.n_steps, "step"), (program.n_outputs, "output"))
+    return ", ".join(_plural(count, noun) for count, noun in counts)
+
+
+def require_program(value: object) -> None:
+    """Raise ``InputError`` unless the value is a program."""
+    if not isinstance(value, Program):
+        raise InputError(
+            "a program is needed",
+            got=type(value).__name__,
+            expected="a Program",
+            remedy="flowgraph.parse, trace, from_sympy and load make one",
+        )
+
+
 def _table(rows: Sequence[Sequence[str]], right: frozenset[int]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
@@ -512,12 +545,7 @@ def _describe(program: Program) -> str:
     arguments = program.arguments()
     places = registers(live, program.starts, arguments)
     low, high = int(live.widths.min()), int(live.widths.max())
-    counts = (
-        _plural(program.n_inputs, "input"),
-        _plural(program.n_steps, "step"),
-        _plural(program.n_outputs, "output"),
-    )
-    head = f"{', '.join(counts)}; width {low if low == high else f'{low} to {high}'}"
+    head = f"{_size(program)}; width {low if low == high else f'{low} to {high}'}"
     rows = [(" time", "step", "register", "width", "kind", "dies")]
     rows.append(("0", ", ".join(program.input_names), "", str(live.widths[0]), "", ""))
     for step in program.steps():

@@ -24,7 +24,7 @@ from flowgraph.labels import (
     SymbolicLabels,
 )
 from flowgraph.partials import exact
-from flowgraph.program import Program
+from flowgraph.program import Program, require_program
 
 if TYPE_CHECKING:
     import sympy
@@ -63,7 +63,10 @@ def jacobian(program: Program) -> sympy.ImmutableDenseMatrix:
     """
     import sympy
 
-    inputs = [sympy.Symbol(name) for name in program.input_names]
+    require_program(program)
+    # Real symbols, so that |x| has the derivative sign x; the result is in plain ones, which are easier to name.
+    inputs = [sympy.Symbol(name, real=True) for name in program.input_names]
+    plain = {symbol: sympy.Symbol(symbol.name) for symbol in inputs}
     values: list[Any] = list(inputs)
     for step in program.steps():
         operands = [
@@ -72,7 +75,15 @@ def jacobian(program: Program) -> sympy.ImmutableDenseMatrix:
         function = step.operation.form if step.operation else None
         values.append(function(sympy, *operands) if function else sympy.Function(step.function)(*operands))
     outputs = sympy.Matrix([values[k] for k in program.outputs.tolist()])
-    return sympy.ImmutableDenseMatrix(len(outputs), len(inputs), lambda i, j: sympy.diff(outputs[i], inputs[j]))
+    try:
+        entries = [sympy.diff(y, x).xreplace(plain) for y in outputs for x in inputs]
+    except RecursionError as error:
+        raise InputError(
+            "the composed expressions are nested too deeply for SymPy",
+            got=f"{program.n_steps} steps",
+            remedy="use linear_map on a derived graph, whose labels stay short",
+        ) from error
+    return sympy.ImmutableDenseMatrix(len(outputs), len(inputs), entries)
 
 
 def vanishes(expression: Any) -> bool:
@@ -90,6 +101,8 @@ def vanishes(expression: Any) -> bool:
         if isinstance(folded, sympy.Piecewise):
             return all(vanishes(branch) for branch, _ in folded.args)  # pyright: ignore[reportGeneralTypeIssues]
         return vanishes(folded)
+    # Away from kinks, where every partial is claimed, sign x is x/|x|.
+    expression = expression.replace(sympy.sign, lambda x: x / sympy.Abs(x))
     for form in (expression, expression.rewrite(sympy.exp)):
         if sympy.cancel(sympy.together(sympy.powsimp(sympy.expand(form, power_exp=True)))) == 0:
             return True
@@ -268,8 +281,11 @@ def linear_map(
         (m, n) in the algebra's own kind: a SymPy matrix for symbolic labels, a float64 array for floats and numbers, a
         tuple of tuples otherwise.
 
+    Entries of symbolic and fraction matrices grow with the number of paths, which can be exponential in the number of
+    steps; numbers are cheap for any graph.
+
     Raises:
-        GraphError: a symbol has no value, or the labels cannot be converted.
+        GraphError: a symbol has no value, a label divides by zero, or the labels cannot be converted.
 
     Example:
         >>> import flowgraph as fg
@@ -356,7 +372,14 @@ def _as_numbers(graph: FlowGraph, numbers: Mapping[str, float]) -> FlowGraph:
             remedy=f"give a number for {', '.join(missing)}",
         )
     function = sympy.lambdify(symbols, expressions, modules=["scipy", "numpy"])
-    values = function(*(given[str(s)] for s in symbols))
+    try:
+        values = function(*(given[str(s)] for s in symbols))
+    except ZeroDivisionError as error:
+        raise GraphError(
+            "a label divides by zero at these numbers",
+            got=", ".join(f"{name} = {value!r}" for name, value in given.items() if value == 0.0),
+            remedy="an inverse mode needs every pivot different from 0",
+        ) from error
     return _with_labels(graph, FloatLabels(), [float(v) for v in values])
 
 

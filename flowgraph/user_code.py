@@ -148,7 +148,7 @@ def _attribute(path: Path, module: ModuleType, dotted: str, names: Sequence[str]
     for k, part in enumerate(dotted.split(".")):
         if not hasattr(found, part):
             known = list(names) if k == 0 else [name for name in dir(found) if not name.startswith("_")]
-            close = get_close_matches(part, [*known, *dir(found)], n=1)
+            close = get_close_matches(part, known, n=1)
             raise InputError(
                 f"there is no {part} in {'.'.join(dotted.split('.')[:k]) or path.name}",
                 where=str(path),

@@ -31,9 +31,9 @@ from flowgraph.errors import GraphError, InputError, NotApplicable
 from flowgraph.graph import Delta, FlowGraph, VertexId, Workspace, difference
 from flowgraph.labels import PRIME, FloatLabels, Label
 from flowgraph.modes import Mode, pipeline, require_equasive, zero_pivot
-from flowgraph.numbers import NumericPoint, Reference, draw_points, reference_jacobian
+from flowgraph.numbers import NumericPoint, Reference, draw_points, reference_jacobian, value_error
 from flowgraph.partials import FloatPartials, FractionPartials, Labelling, ResiduePartials, linearise
-from flowgraph.program import Program
+from flowgraph.program import Program, require_program
 from flowgraph.rewrite.derivation import Application, Pipeline, run
 from flowgraph.rewrite.engine import Effect, Rule, Step
 from flowgraph.symbolic import Row, accumulate, accumulate_adjoint, graph_rows, linear_map, partial_defects, paths, push
@@ -120,7 +120,9 @@ class Verification:
 
     def __str__(self) -> str:
         width = max((len(check.subject) for check in self.checks), default=0)
-        lines = [f"{self.program}: {'all checks hold' if self.ok else 'A CHECK FAILED'}"]
+        skipped = sum(check.skipped for check in self.checks)
+        verdict = "all checks hold" if self.ok else "A CHECK FAILED"
+        lines = [f"{self.program}: {verdict}" + (f", {skipped} could not be made" if skipped else "")]
         for check in self.checks:
             mark = "skip" if check.skipped else "ok  " if check.ok else "FAIL"
             lines.append(f"  {mark} {check.subject:<{width}}  {check.method}; {check.detail}")
@@ -133,7 +135,7 @@ def verify(
     program: Program,
     *,
     method: str = "auto",
-    modes: Iterable[Mode | str] = tuple(Mode),
+    modes: Mode | str | Iterable[Mode | str] = tuple(Mode),
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Verification:
@@ -147,7 +149,7 @@ def verify(
         program: straight-line code.
         method: ``"exact"`` (fraction field of the edge labels), ``"prime-field"``, or ``"auto"``, which is exact up to
             200 steps.
-        modes: the modes to check, by default all four.
+        modes: the modes to check, or one of them; by default all four.
         seed: seed of the random points.
         progress: is told how far the work is.
 
@@ -162,9 +164,12 @@ def verify(
         >>> verify(parse("inputs u, w\\nz = f(u, w)\\noutputs z, w")).ok
         True
     """
+    require_program(program)
     if method not in ("auto", "exact", "prime-field"):
         raise InputError("there is no such method", got=repr(method), expected="'auto', 'exact' or 'prime-field'")
-    wanted = tuple(dict.fromkeys(Mode(mode) for mode in modes))
+    wanted = tuple(dict.fromkeys(Mode(mode) for mode in ([modes] if isinstance(modes, str) else modes)))
+    if not wanted:
+        raise InputError("no mode is given to verify", expected=", ".join(repr(mode.value) for mode in Mode))
     tell = progress or _silent
     program = program.without_dead_code()
     if any(mode.inverse for mode in wanted):
@@ -466,18 +471,19 @@ def _numeric(program: Program, modes: Sequence[Mode], seed: int) -> list[Check]:
     errors: dict[Mode, list[float]] = {mode: [] for mode in modes}
     for point in points:
         reference = reference_jacobian(program, point)
+        in_values = value_error(program, point)
         for mode in modes:
             # Where J is singular at the point, or a pivot underflows there, the inverse modes have nothing to compare.
             error = _relative_error(program, point, mode, reference)
             if error is not None:
-                errors[mode].append(error)
+                errors[mode].append(max(error, in_values))
     return [_numeric_check(mode, found) for mode, found in errors.items()]
 
 
 def _numeric_check(mode: Mode, errors: Sequence[float]) -> Check:
     subject = f"{mode} in NumPy"
     if not errors:
-        reason = "no random point lies in the domain with J invertible"
+        reason = "no usable point found in the domain" if not mode.inverse else "no point found where J is invertible"
         return Check(subject, "against J from SymPy", True, reason, skipped=True)
     worst = max(errors)
     ok = worst <= _TOLERANCE
@@ -489,7 +495,8 @@ def _numeric_check(mode: Mode, errors: Sequence[float]) -> Check:
 def _relative_error(program: Program, point: NumericPoint, mode: Mode, reference: Reference) -> float | None:
     """The largest error of an entry relative to the sum of the absolute values of the terms that make it up.
 
-    None where J is not invertible at the point and the mode needs it to be; infinite where the graph has no map.
+    None where J is not invertible at the point and the mode needs it to be, or where the numbers overflow; infinite
+    where the graph has no map.
     """
     expected = reference.of_mode(mode)
     work = linearise(program, FloatPartials(program, point.values, point.letters))
@@ -501,20 +508,22 @@ def _relative_error(program: Program, point: NumericPoint, mode: Mode, reference
     if expected is None:
         return None
     graph = work.freeze()
-    try:
-        found = linear_map(graph)
-    except GraphError:
-        return math.inf
-    algebra = FloatLabels()
-    magnitude = push(
-        algebra,
-        {t: [(s, abs(x), c) for s, x, c in row] for t, row in graph_rows(graph).items()},
-        graph.inputs,
-        graph.outputs,
-        [{j: 1.0} for j in range(len(graph.inputs))],
-    )
-    scale = np.array([[row.get(j, 0.0) for j in range(len(graph.inputs))] for row in magnitude]).reshape(found.shape)
-    # Entries that no path reaches are 0 in the graph and of the order of 10⁻³⁰ in the reference.
-    floor = 1e-12 * np.max(scale, initial=0.0)
-    error = np.abs(found - expected)
-    return float(np.max(error / np.maximum(scale, max(floor, 1e-300)), initial=0.0))
+    with np.errstate(all="ignore"):
+        try:
+            found = linear_map(graph)
+        except GraphError:
+            return math.inf
+        magnitude = push(
+            FloatLabels(),
+            {t: [(s, abs(x), c) for s, x, c in row] for t, row in graph_rows(graph).items()},
+            graph.inputs,
+            graph.outputs,
+            [{j: 1.0} for j in range(len(graph.inputs))],
+        )
+        scale = np.array([[row.get(j, 0.0) for j in range(len(graph.inputs))] for row in magnitude])
+        scale = scale.reshape(found.shape)
+        if np.isinf(scale).any() or not np.isfinite(expected).all():
+            return None
+        # Entries that no path reaches are 0 in the graph and of the order of 10⁻³⁰ in the reference.
+        floor = 1e-12 * float(np.max(scale, initial=0.0)) or 1.0
+        return float(np.max(np.abs(found - expected) / np.maximum(scale, floor), initial=0.0))

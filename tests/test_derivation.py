@@ -123,7 +123,7 @@ def test_a_step_that_is_not_equasive_is_named(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("inputs x, y\nz = x * y\noutputs z", "2 inputs and 1 outputs"),
+        ("inputs x, y\nz = x * y\noutputs z", "2 inputs and 1 output"),
         ("inputs x, y\nx = exp(x)\noutputs x, x", "listed twice"),
         ("inputs x, y\nx = exp(x)\nz = sin(x)\noutputs x, z", "nothing reads the input y"),
         ("inputs x\nz = x - x\noutputs z", "z = x - x"),

@@ -318,3 +318,26 @@ def test_anchors_place_the_ink() -> None:
         label = text_at("$x_{1}$", (50, 20), 9.0, anchor=anchor)
         assert label.box[0] + part * (label.box[2] - label.box[0]) == pytest.approx(50)
     assert measure("$x$", 9.0).bottom < 0.5
+
+
+def test_links_pipes_and_devices_stay_what_they_are(tmp_path: Path) -> None:
+    import os
+    import threading
+
+    from flowgraph.draw.writers import write_bytes
+
+    target, link = tmp_path / "target.svg", tmp_path / "link.svg"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    write_bytes(b"new", link)
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    write_bytes(b"through", pipe)
+    reader.join()
+    assert read == [b"through"]
+    assert pipe.is_fifo()

@@ -118,3 +118,22 @@ def test_linear_map_conversions() -> None:
         ["y", "x"],
         ["0", "exp(y)"],
     ]
+
+
+def test_numbers_that_make_a_pivot_zero() -> None:
+    graph = fg.derive(fg.parse("inputs u, w\nz = f(u, w)\noutputs z, w"), "forward-inverse").graph
+    with pytest.raises(fg.GraphError, match="divides by zero"):
+        fg.linear_map(graph, {"a": 0.0, "b": 1.0})
+
+
+def test_reprs_are_short() -> None:
+    derivation = fg.derive(fg.parse("inputs u, w\nz = f(u, w)\noutputs z, w"), "forward-inverse")
+    assert repr(derivation.graph) == "<FlowGraph: 3 vertices, 2 edges, symbolic labels>"
+    assert repr(derivation).startswith("<Derivation: forward-inverse, 5 steps")
+
+
+def test_the_jacobian_of_a_kink_is_a_sign() -> None:
+    import sympy
+
+    (entry,) = fg.jacobian(fg.parse("inputs x\ny = abs(x)\noutputs y"))
+    assert entry == sympy.sign(sympy.Symbol("x"))

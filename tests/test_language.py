@@ -403,6 +403,8 @@ def programs(draw: st.DrawFn, names: st.SearchStrategy[str] | None = _NAMES) -> 
         operands = draw(st.lists(st.one_of(values, values, _CONSTANTS), min_size=arity, max_size=arity))
         if name != "constant" and all(isinstance(o, float) for o in operands):
             operands[draw(st.integers(0, arity - 1))] = draw(values)
+        if name == "div" and isinstance(operands[1], float) and operands[1] == 0.0:
+            operands[1] = 2.0
         encoded = [builder.constant(o) if isinstance(o, float) else o for o in operands]
         if name in _FUNCTIONS:
             builder.call(name, *encoded)
@@ -496,3 +498,11 @@ def test_every_operation_is_read_under_every_name(name: str):
     assert program.step(0).function == record.name
     assert program.operands.tolist() == list(range(record.arity))
     assert parse(format_program(program)) == program
+
+
+@pytest.mark.parametrize("right", ["x / 0", "x / (2 - 2)", "3 + x / 0.0", "1 / 0 * x"])
+def test_division_by_the_constant_zero_is_an_error_with_a_caret(right: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        parse(f"inputs x\ny = {right}\noutputs y")
+    assert caught.value.line == 2
+    assert "^" in str(caught.value)

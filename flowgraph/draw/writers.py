@@ -163,11 +163,17 @@ def write_graph(graph: FlowGraph, path: str | PathLike[str], options: LayoutOpti
 def write_bytes(data: bytes, path: str | PathLike[str]) -> None:
     """Put bytes into a file whole or not at all: a new file beside it takes its place.
 
+    A symbolic link keeps pointing where it does, and a pipe or device is written into and stays what it is.
+
     Raises:
         InputError: the file cannot be written.
     """
     path = Path(path)
     try:
+        path = path.resolve()
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(data)
+            return
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
         raise _unwritable(path, error) from error

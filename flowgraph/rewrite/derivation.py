@@ -129,6 +129,9 @@ class Derivation:
     def __hash__(self) -> int:
         return hash((self.program, self.mode, self.steps))
 
+    def __repr__(self) -> str:
+        return f"<Derivation: {self.mode}, {len(self.steps)} steps, stages {', '.join(self.stages)}>"
+
     def to_json(self) -> dict[str, Any]:
         """A JSON object: the program, the steps with their sites, and the graph of every stage."""
         return {
