@@ -107,6 +107,9 @@ def reference_jacobian(program: Program, point: NumericPoint) -> Reference:
 
     The partials are taken at the float64 values of their operands, so that what is compared is the partials and how the
     graph combines them, and not how rounding errors in the values grow (see ``value_error`` for the values).
+
+    Raises:
+        DomainError: an expression of SymPy's has no real value at the point.
     """
     import mpmath
 
@@ -153,16 +156,25 @@ def _jacobian_rows(program: Program, point: NumericPoint) -> list[list[Any]]:
 
 
 def _steady(function: Callable[..., Any], operands: list[Any]) -> Any:
-    """The value of a function to about 20 digits, whatever cancels inside it: 1 − tanh²x is e⁻⁶⁰ at x = 30."""
+    """The value of a function to about 20 digits, whatever cancels inside it: 1 − tanh²x is e⁻⁶⁰ at x = 30.
+
+    Raises:
+        DomainError: SymPy's expression has no real value there, as y·x^y/x at x = 0.
+    """
     import mpmath
 
     with mpmath.workdps(mpmath.mp.dps):
-        value = function(*operands)
-        for _ in range(6):
-            mpmath.mp.dps *= 2
-            coarse, value = value, function(*operands)
-            if abs(value - coarse) <= abs(value) * mpmath.mpf(10) ** -20:
-                break
+        try:
+            value = function(*operands)
+            for _ in range(6):
+                mpmath.mp.dps *= 2
+                coarse, value = value, function(*operands)
+                if abs(value - coarse) <= abs(value) * mpmath.mpf(10) ** -20:
+                    break
+        except ZeroDivisionError:
+            value = mpmath.nan
+        if isinstance(value, mpmath.mpc) or not mpmath.isfinite(value):
+            raise DomainError("SymPy's value or derivative is not a real number there")
         return value
 
 

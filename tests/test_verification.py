@@ -219,3 +219,10 @@ def test_a_program_is_needed() -> None:
             call("inputs x")  # pyright: ignore[reportArgumentType]
     with pytest.raises(fg.InputError, match="no mode"):
         fg.verify(fg.parse("inputs x\nx = f(x)\noutputs x"), modes=[])
+
+
+@pytest.mark.parametrize("right", ["z ** z", "z ** 2", "atanh(z) ** 2", "(x - 5) ** z"])
+def test_a_point_at_which_sympy_has_no_derivative_is_left_out(right: str) -> None:
+    """z = 0, where y·x^y/x is 0/0, and powers of negative numbers, where x^y·log x is complex."""
+    report = fg.verify(fg.parse(f"inputs x\nz = x - x\ny = {right}\noutputs y"), modes="forward")
+    assert report.ok, str(report)
