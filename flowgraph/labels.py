@@ -36,17 +36,17 @@ class LabelAlgebra(ABC):
     zero: Label
     one: Label
 
-    @abstractmethod
     def add(self, x: Label, y: Label) -> Label:
-        """x + y."""
+        """x + y, by default Python's."""
+        return x + y
 
-    @abstractmethod
     def mul(self, x: Label, y: Label) -> Label:
-        """x·y."""
+        """x·y, by default Python's."""
+        return x * y
 
-    @abstractmethod
     def neg(self, x: Label) -> Label:
-        """−x."""
+        """−x, by default Python's."""
+        return -x
 
     @abstractmethod
     def reciprocal(self, x: Label) -> Label:
@@ -100,15 +100,6 @@ class SymbolicLabels(LabelAlgebra):
         self.zero = sympy.S.Zero
         self.one = sympy.S.One
 
-    def add(self, x: Label, y: Label) -> Label:
-        return x + y
-
-    def mul(self, x: Label, y: Label) -> Label:
-        return x * y
-
-    def neg(self, x: Label) -> Label:
-        return -x
-
     def reciprocal(self, x: Label) -> Label:
         if self.is_zero(x):
             raise ZeroDivisionError("1/0")
@@ -155,17 +146,11 @@ class FractionLabels(LabelAlgebra):
     def key(self) -> tuple[Any, ...]:
         return self.generators
 
-    def add(self, x: Label, y: Label) -> Label:
-        return x + y
-
     def mul(self, x: Label, y: Label) -> Label:
         # Most labels are the unit of a carry edge, and a product in the field costs a gcd.
         if x is self.one:
             return y
         return x if y is self.one else x * y
-
-    def neg(self, x: Label) -> Label:
-        return -x
 
     def reciprocal(self, x: Label) -> Label:
         if not x:
@@ -242,15 +227,6 @@ class FloatLabels(LabelAlgebra):
     name = "floats"
     zero = 0.0
     one = 1.0
-
-    def add(self, x: Label, y: Label) -> Label:
-        return x + y
-
-    def mul(self, x: Label, y: Label) -> Label:
-        return x * y
-
-    def neg(self, x: Label) -> Label:
-        return -x
 
     def reciprocal(self, x: Label) -> Label:
         return 1.0 / x
