@@ -104,6 +104,16 @@ class FlowGraph:
         for edge in self.edges:
             if edge.source not in places or edge.target not in places:
                 raise GraphError("an edge has an end that is no vertex", where=f"{edge.source} -> {edge.target}")
+            if (
+                edge.carry
+                and edge.label is not self.algebra.one
+                and not self.algebra.equal(edge.label, self.algebra.one)
+            ):
+                raise GraphError(
+                    "a carry edge multiplies by 1 and nothing else",
+                    where=f"{edge.source} -> {edge.target}",
+                    got=self.label_text(edge),
+                )
         for place in (*self.inputs, *self.outputs):
             if place not in places:
                 raise GraphError("an input or output is no vertex", where=str(place))
@@ -136,7 +146,9 @@ class FlowGraph:
     @property
     def additions(self) -> tuple[Vertex, ...]:
         """The vertices where fan-in adds: two or more edges, or one edge into a vertex that is also an input."""
-        count: dict[VertexId, int] = dict.fromkeys(self.inputs, 1)
+        count: dict[VertexId, int] = {}
+        for place in self.inputs:
+            count[place] = count.get(place, 0) + 1
         for edge in self.edges:
             count[edge.target] = count.get(edge.target, 0) + 1
         return tuple(vertex for vertex in self.vertices if count.get(vertex.id, 0) >= 2)
@@ -242,10 +254,17 @@ class Delta:
     unchanged_readers: Callable[[VertexId], int]
 
 
-def difference(before: FlowGraph, after: FlowGraph) -> Delta:
-    """What lies between two graphs with the same algebra, as a rewrite between them would have recorded it."""
+def difference(before: FlowGraph, after: FlowGraph, touched: Iterable[VertexId] = ()) -> Delta:
+    """What lies between two graphs with the same algebra, as a rewrite between them would have recorded it.
+
+    Args:
+        before: the graph before.
+        after: the graph after.
+        touched: vertices whose rows are listed even where they are the same, as after 1 became 1/1.
+    """
     old, new = _all_rows(before), _all_rows(after)
     changed = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+    changed.update(place for place in touched if place in old and place in new)
     readers: dict[Any, int] = {}
     for key, row in new.items():
         if key not in changed:

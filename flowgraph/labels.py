@@ -112,7 +112,13 @@ class SymbolicLabels(LabelAlgebra):
         return bool(x == y) or bool(self._sympy.cancel(x - y) == 0)
 
     def is_zero(self, x: Label) -> bool:
-        return bool(x.is_zero) or bool(x.is_Add and self._sympy.cancel(x) == 0)
+        if x.is_zero is not None:
+            return bool(x.is_zero)
+        if x.is_Mul:
+            return any(self.is_zero(factor) for factor in x.args)
+        if x.is_Pow:
+            return bool(x.exp.is_positive) and self.is_zero(x.base)
+        return bool(x.is_Add and self._sympy.cancel(x) == 0)
 
     def latex(self, x: Label) -> str:
         return self._sympy.latex(x)

@@ -24,10 +24,7 @@ from flowgraph.partials import CountedPartials, linearise
 from flowgraph.program import Program, Step, require_program
 from flowgraph.rewrite.carry import Carry
 from flowgraph.rewrite.derivation import LABELLINGS, Derivation, Mode, Pipeline, record, run
-from flowgraph.rewrite.invert import Invert
-from flowgraph.rewrite.reverse import Reverse
-from flowgraph.rewrite.shift import Shift
-from flowgraph.rewrite.unlayer import Unlayer
+from flowgraph.rewrite.rules import RULES
 
 
 def pipeline(mode: Mode | str, *, sparse: bool = False) -> Pipeline:
@@ -37,14 +34,8 @@ def pipeline(mode: Mode | str, *, sparse: bool = False) -> Pipeline:
         mode: one of the four modes.
         sparse: carry values only to the rows where they are read (see ``Carry``).
     """
-    mode = Mode(mode)
-    stages: list[tuple[str, object]] = [("layered", Carry(sparse))]
-    if mode.inverse:
-        stages += [("inverted", Invert()), ("shifted", Shift())]
-    stages.append(("unlayered", Unlayer()))
-    if mode in (Mode.REVERSE, Mode.FORWARD_INVERSE):
-        stages.append(("reversed", Reverse()))
-    return tuple(stages)  # pyright: ignore[reportReturnType]
+    rules = {**RULES, "carry": Carry(sparse)}
+    return tuple((stage, rules[rule]) for stage, rule in Mode(mode).stages)
 
 
 def derive(program: Program, mode: Mode | str, *, labels: str = "symbolic", sparse: bool | None = None) -> Derivation:
@@ -78,7 +69,7 @@ def derive(program: Program, mode: Mode | str, *, labels: str = "symbolic", spar
     """
     require_program(program)
     mode = Mode(mode)
-    if labels not in LABELLINGS:
+    if not isinstance(labels, str) or labels not in LABELLINGS:
         raise InputError("there are no such labels", got=repr(labels), expected=", ".join(map(repr, LABELLINGS)))
     program = program.without_dead_code()
     live = program.liveness()
@@ -92,14 +83,19 @@ def derive(program: Program, mode: Mode | str, *, labels: str = "symbolic", spar
         raise zero_pivot(program, error) from error
 
 
-def zero_pivot(program: Program, error: NotApplicable) -> NotInvertible:
-    """The error for an equasive step whose dying argument has a partial that is zero for every x."""
-    step = program.step(error.place[1] - 1) if error.place else None
+def zero_pivot(program: Program, error: NotApplicable) -> NotInvertible | NotApplicable:
+    """The error for an equasive step whose dying argument has a partial that is zero for every x.
+
+    Any other reason for a rule not to apply is a fault of the rule and comes back as it is.
+    """
+    if error.place is None:
+        return error
+    step = program.step(error.place[1] - 1)
     return NotInvertible(
         "the Jacobian is singular for every x: a step loses the argument that dies",
-        step=step.index + 1 if step else None,
+        step=step.index + 1,
         kind="equasive",
-        where=_place_of(step) if step else error.where,
+        where=_place_of(step),
         got=error.what,
         remedy="the result must depend on the argument it overwrites; z = x - x does not",
     )

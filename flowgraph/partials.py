@@ -86,7 +86,7 @@ def edge_slots(program: Program) -> Iterator[tuple[int, tuple[tuple[int, tuple[i
         yield step, tuple(slots.items())
 
 
-class _ConstantPartials:
+class ConstantPartials:
     """Finds the partials that are the same number for every x, such as those of + and of a product with a constant.
 
     The partials with respect to an argument that stands in several places are added and entered at the first of them:
@@ -101,6 +101,7 @@ class _ConstantPartials:
         self._cache: dict[tuple[Any, ...], Fraction | None] = {}
 
     def find(self, step: int, slot: int) -> Fraction | None:
+        """The partial with respect to the operand in that place, or None where it is no number for every x."""
         code = self._codes[step]
         operands = self._operands[self._starts[step] : self._starts[step + 1]]
         if code < 0:
@@ -157,11 +158,12 @@ class SymbolicPartials(Labelling):
         for step, arguments in edge_slots(program):
             if program.codes[step] >= 0:
                 continue
+            function = program.functions[-1 - int(program.codes[step])]
             for argument, slots in arguments:
                 # One letter per argument: partials of f(x, x) are added, and their sum is ∂f/∂x.
                 letter = next(names)
                 self._letters[step, slots[0]] = sympy.Symbol(letter)
-                self.meanings[letter] = f"∂{program.step(step).function}/∂{program.name(argument)}"
+                self.meanings[letter] = f"∂{function}/∂{program.name(argument)}"
 
     def partial(self, step: int, slot: int) -> Label:
         view = self._program.step(step)
@@ -183,7 +185,7 @@ class FractionPartials(Labelling):
     """
 
     def __init__(self, program: Program) -> None:
-        constants = _ConstantPartials(program)
+        constants = ConstantPartials(program)
         names = coefficient_names(_taken(program))
         self.definitions: dict[str, tuple[int, int]] = {}
         found: dict[tuple[int, int], Fraction | str] = {}
@@ -217,7 +219,7 @@ class ResiduePartials(Labelling):
     def __init__(self, program: Program, points: int, seed: int) -> None:
         self.algebra = algebra = ResidueLabels(points)
         self._modulus = algebra.modulus
-        self._constants = _ConstantPartials(program)
+        self._constants = ConstantPartials(program)
         self._random = Random(seed)
         self._numbers: dict[Fraction, Label] = {}
 
@@ -249,7 +251,7 @@ class CountedPartials(Labelling):
     def __init__(self, program: Program) -> None:
         self.algebra = algebra = CountingLabels()
         self.tally = algebra.tally
-        self._constants = _ConstantPartials(program)
+        self._constants = ConstantPartials(program)
 
     def partial(self, step: int, slot: int) -> Label:
         value = self._constants.find(step, slot)

@@ -8,6 +8,7 @@ Reference: arXiv:2411.18786, sections 2 and 3.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,22 +69,30 @@ def jacobian(program: Program) -> sympy.ImmutableDenseMatrix:
     inputs = [sympy.Symbol(name, real=True) for name in program.input_names]
     plain = {symbol: sympy.Symbol(symbol.name) for symbol in inputs}
     values: list[Any] = list(inputs)
+    frozen: dict[Any, Any] = {}
     for step in program.steps():
         operands = [
             values[o] if o >= 0 else sympy.Rational(str(exact(float(program.constants[-1 - o])))) for o in step.operands
         ]
+        for place in step.operation.inactive if step.operation else ():
+            # No derivative flows through here, whatever SymPy would make of it.
+            stand_in = sympy.Dummy(real=True)
+            frozen[stand_in] = operands[place]
+            operands[place] = stand_in
         function = step.operation.form if step.operation else None
         values.append(function(sympy, *operands) if function else sympy.Function(step.function)(*operands))
     outputs = sympy.Matrix([values[k] for k in program.outputs.tolist()])
     try:
-        entries = [sympy.diff(y, x).xreplace(plain) for y in outputs for x in inputs]
+        entries = [sympy.diff(y, x) for y in outputs for x in inputs]
     except RecursionError as error:
         raise InputError(
             "the composed expressions are nested too deeply for SymPy",
             got=f"{program.n_steps} steps",
             remedy="use linear_map on a derived graph, whose labels stay short",
         ) from error
-    return sympy.ImmutableDenseMatrix(len(outputs), len(inputs), entries)
+    for stand_in, value in reversed(frozen.items()):
+        entries = [entry.xreplace({stand_in: value}) for entry in entries]
+    return sympy.ImmutableDenseMatrix(len(outputs), len(inputs), [entry.xreplace(plain) for entry in entries])
 
 
 def vanishes(expression: Any) -> bool:
@@ -109,10 +118,19 @@ def vanishes(expression: Any) -> bool:
     return False
 
 
-def partial_defects(program: Program) -> tuple[int, str | None]:
+def partial_defects(
+    program: Program,
+    label: Callable[[int, int], Label],
+    constant: Callable[[int, int], Fraction | None],
+) -> tuple[int, str | None]:
     """Hold every partial a program uses against ``sympy.diff`` of the operation, exactly.
 
     Steps of one operation with the same constants and the same coincidences among their arguments are decided once.
+
+    Args:
+        program: straight-line code.
+        label: the symbolic label of a step and operand place, in the names of the values.
+        constant: the number that this partial is taken to be for every x, or None.
 
     Returns:
         How many different partials were decided, and the first that differs, or None.
@@ -140,13 +158,16 @@ def partial_defects(program: Program) -> tuple[int, str | None]:
             for o in step.operands
         ]
         form = step.operation.form(sympy, *operands)
+        renamed = {sympy.Symbol(program.name(value)): symbol for value, symbol in symbols.items() if value >= 0}
         for value in dict.fromkeys(value for _, value in slots):
-            ours = sum(
-                (step.operation.symbolic_partials[place](sympy, *operands) for place, v in slots if v == value),
-                start=sympy.S.Zero,
-            )
-            if not vanishes(ours - sympy.diff(form, symbols[value])):
-                return len(decided), f"step {k + 1}: {step}: {ours} against {sympy.diff(form, symbols[value])}"
+            places = [place for place, v in slots if v == value]
+            claims: list[Any] = [sum((label(k, place) for place in places), start=sympy.S.Zero).xreplace(renamed)]
+            number = constant(k, places[0])
+            claims += [] if number is None else [sympy.Rational(number.numerator, number.denominator)]
+            theirs = sympy.diff(form, symbols[value])
+            for ours in claims:
+                if not vanishes(ours - theirs):
+                    return len(decided), f"step {k + 1}: {step}: {ours} against {theirs}"
     return len(decided), None
 
 
@@ -347,7 +368,15 @@ def _in_algebra(graph: FlowGraph, algebra: LabelAlgebra, values: Mapping[str, La
                     got=f"values for {', '.join(map(str, values)) or 'nothing'}",
                     remedy=f"give a value for {atom}",
                 )
-    return _with_labels(graph, algebra, [_evaluate(edge.label, algebra, value) for edge in graph.edges])
+    try:
+        labels = [_evaluate(edge.label, algebra, value) for edge in graph.edges]
+    except ZeroDivisionError as error:
+        raise GraphError(
+            "a label divides by zero at these values",
+            got=", ".join(f"{atom} = {algebra.text(x)}" for atom, x in value.items() if algebra.is_zero(x)),
+            remedy="an inverse mode needs every pivot different from 0",
+        ) from error
+    return _with_labels(graph, algebra, labels)
 
 
 def _with_labels(graph: FlowGraph, algebra: LabelAlgebra, labels: Sequence[Label]) -> FlowGraph:
@@ -360,7 +389,7 @@ def _with_labels(graph: FlowGraph, algebra: LabelAlgebra, labels: Sequence[Label
 def _as_numbers(graph: FlowGraph, numbers: Mapping[str, float]) -> FlowGraph:
     import sympy
 
-    given = {str(name): float(value) for name, value in numbers.items()}
+    given = {str(name): _number(name, value) for name, value in numbers.items()}
     expressions = [edge.label for edge in graph.edges]
     symbols = sorted({s for e in expressions for s in e.free_symbols}, key=str)
     missing = [str(s) for s in symbols if str(s) not in given]
@@ -372,15 +401,28 @@ def _as_numbers(graph: FlowGraph, numbers: Mapping[str, float]) -> FlowGraph:
             remedy=f"give a number for {', '.join(missing)}",
         )
     function = sympy.lambdify(symbols, expressions, modules=["scipy", "numpy"])
-    try:
-        values = function(*(given[str(s)] for s in symbols))
-    except ZeroDivisionError as error:
+    # As NumPy numbers they neither raise nor turn complex, and warn of nothing that is not reported below.
+    with np.errstate(all="ignore"):
+        try:
+            values = [complex(value) for value in function(*(np.float64(given[str(s)]) for s in symbols))]
+        except (ZeroDivisionError, OverflowError):
+            values = [complex("nan")] * len(expressions)
+    wrong = [edge for edge, value in zip(graph.edges, values, strict=True) if value.imag or not np.isfinite(value)]
+    if wrong:
         raise GraphError(
-            "a label divides by zero at these numbers",
-            got=", ".join(f"{name} = {value!r}" for name, value in given.items() if value == 0.0),
-            remedy="an inverse mode needs every pivot different from 0",
-        ) from error
-    return _with_labels(graph, FloatLabels(), [float(v) for v in values])
+            "a label divides by zero, or is no finite real number, here",
+            where=f"label {graph.label_text(wrong[0])}",
+            got=", ".join(f"{s} = {given[str(s)]!r}" for s in symbols),
+            remedy="give numbers inside the domain of every label; an inverse mode needs every pivot different from 0",
+        )
+    return _with_labels(graph, FloatLabels(), [value.real for value in values])
+
+
+def _number(name: object, value: object) -> float:
+    try:
+        return float(value)  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise GraphError(f"the value of {name} is no number", got=repr(value), expected="a real number") from error
 
 
 def _is_rational_node(expression: Any) -> bool:
@@ -397,8 +439,6 @@ def _atoms(expression: Any) -> list[Any]:
 
 
 def _evaluate(expression: Any, algebra: LabelAlgebra, value: Mapping[Any, Label]) -> Label:
-    from fractions import Fraction
-
     if expression.is_Rational:
         return algebra.number(Fraction(int(expression.p), int(expression.q)))
     if expression.is_Add or expression.is_Mul:

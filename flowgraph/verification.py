@@ -32,7 +32,15 @@ from flowgraph.graph import Delta, FlowGraph, VertexId, Workspace, difference
 from flowgraph.labels import PRIME, FloatLabels, Label
 from flowgraph.modes import Mode, pipeline, require_equasive, zero_pivot
 from flowgraph.numbers import NumericPoint, Reference, draw_points, reference_jacobian, value_error
-from flowgraph.partials import FloatPartials, FractionPartials, Labelling, ResiduePartials, linearise
+from flowgraph.partials import (
+    ConstantPartials,
+    FloatPartials,
+    FractionPartials,
+    Labelling,
+    ResiduePartials,
+    SymbolicPartials,
+    linearise,
+)
 from flowgraph.program import Program, require_program
 from flowgraph.rewrite.derivation import Application, Pipeline, run
 from flowgraph.rewrite.engine import Effect, Rule, Step
@@ -205,8 +213,9 @@ def check_application(application: Application, rule: Rule) -> str | None:
     before, after = application.before, application.after
     if rule.effect is Effect.TRANSPOSES:
         return transposed(after.algebra, _whole(before), _whole(after))
-    delta = difference(before, after)
-    return kept_map(delta) if rule.effect is Effect.KEEPS else inverted_layer(delta)
+    if rule.effect is Effect.KEEPS:
+        return kept_map(difference(before, after))
+    return inverted_layer(difference(before, after, application.step.site.vertices))
 
 
 def _whole(graph: FlowGraph) -> tuple[list[tuple[VertexId, VertexId, Label]], Sequence[VertexId], Sequence[VertexId]]:
@@ -393,7 +402,9 @@ def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Progr
     # A tangent has degree T + 1 in the labels and v; the inverse's entries times the product of the pivots, degree 2T.
     degree = 3 * steps + 4
     # A step with k arguments has k² entries in its inverted layer, and its edges are in a few rewrites each.
-    claims = 40 * (steps + n) + 10 * int((np.diff(program.starts).astype(float) ** 2).sum()) + 4 * n
+    # Copies of one value are merged by halving, which compares its edges log T times.
+    each = 40 * (steps + n) + 10 * int((np.diff(program.starts).astype(float) ** 2).sum()) + 4 * n
+    claims = each * math.ceil(math.log2(steps + 2))
     points = points_needed(degree, claims)
     bound = math.log2(max(claims, 1)) - points * (_FIELD_BITS - math.log2(degree))
     where = "GF(2⁶¹−1)" if points == 1 else f"{points} prime fields below 2⁶¹"
@@ -418,11 +429,19 @@ def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Progr
     found: dict[Mode, Check] = {}
     for mode, work in _derived(linearise(program, fixed), pipelines, effects):
         source, target = given[mode]
-        witness = _differs(work, source, target)
+        witness = _wrong_ends(program, mode, work) or _differs(work, source, target)
         edges = sum(len(row) for row in work.rows.values())
         found[mode] = Check(f"{mode} = {mode.symbol}", method, not witness, f"{edges} edges", witness)
         tell(f"{mode}, prime field", len(found), len(modes) + 1)
     return effects.checks(method) + [found[mode] for mode in modes]
+
+
+def _wrong_ends(program: Program, mode: Mode, work: Workspace) -> str:
+    """Whether a graph's inputs and outputs hold other values than those of the mode; empty where they do not."""
+    ends = (program.input_names, program.output_names)
+    expected = ends if mode in (Mode.FORWARD, Mode.REVERSE_INVERSE) else ends[::-1]
+    found = tuple(tuple(work.vertices[place].value for place in places) for places in (work.inputs, work.outputs))
+    return "" if found == expected else "the inputs and outputs are not those of the mode"
 
 
 def _differs(work: Workspace, source: Sequence[Label], target: Sequence[Label]) -> str:
@@ -458,9 +477,9 @@ class _Fixed(Labelling):
 
 
 def _labels(program: Program) -> list[Check]:
-    checked, trouble = partial_defects(program)
-    if checked == 0:
+    if not (program.codes >= 0).any():
         return []  # every function is uninterpreted: no partial is claimed
+    checked, trouble = partial_defects(program, SymbolicPartials(program).partial, ConstantPartials(program).find)
     detail = f"{checked} partial{'' if checked == 1 else 's'}"
     return [Check("labels = SymPy's partials", "sympy.diff, exact", not trouble, detail, trouble or "")]
 
@@ -488,7 +507,8 @@ def _numeric_check(mode: Mode, errors: Sequence[float]) -> Check:
     if not errors:
         reason = "no usable point found in the domain" if not mode.inverse else "no point found where J is invertible"
         return Check(subject, "against J from SymPy", True, reason, skipped=True)
-    worst = max(errors)
+    # max() would pass over a NaN.
+    worst = math.inf if any(math.isnan(error) for error in errors) else max(errors)
     ok = worst <= _TOLERANCE
     detail = f"{len(errors)} point{'' if len(errors) == 1 else 's'}, error {worst:.0e}"
     witness = "" if ok else f"error {worst:.2e} above {_TOLERANCE:.0e}"
@@ -511,6 +531,9 @@ def _relative_error(program: Program, point: NumericPoint, mode: Mode, reference
     if expected is None:
         return None
     graph = work.freeze()
+    if not all(math.isfinite(edge.label) for edge in graph.edges):
+        # The reciprocal of a tiny pivot may overflow where nothing is wrong; a partial that is no number may not.
+        return None if mode.inverse or not np.isfinite(expected).all() else math.inf
     with np.errstate(all="ignore"):
         try:
             found = linear_map(graph)

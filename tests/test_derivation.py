@@ -175,3 +175,10 @@ def test_every_rule_says_what_it_is() -> None:
         assert rule.name == name
         assert all((rule.title, rule.tooltip, rule.reference, rule.effect))
         assert "\n" not in rule.tooltip
+
+
+@pytest.mark.parametrize("mode", list(fg.Mode))
+def test_sparse_derivations_survive_json_too(mode: fg.Mode) -> None:
+    program = fg.parse("inputs x1, x2, x3\nz1 = f(x1, x2)\nz2 = g(x3, z1)\nz3 = h(x2, z2, z1)\noutputs z1, z3, z2")
+    derivation = fg.derive(program, mode, sparse=True)
+    assert fg.Derivation.from_json(json.loads(json.dumps(derivation.to_json()))) == derivation

@@ -229,3 +229,22 @@ def test_a_cycle_is_a_failed_check_and_no_crash(monkeypatch: pytest.MonkeyPatch,
     report = fg.verify(PROGRAMS["small"], method=method, modes=("forward",))
     assert {"rule unlayer keeps the map", "forward = J"} <= failed(report)
     assert any("cycle" in check.witness for check in report.checks)
+
+
+@pytest.mark.usefixtures("fresh_cache")
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_numpy_partial_that_is_no_number_in_places(monkeypatch: pytest.MonkeyPatch, wrong: float) -> None:
+    sine = OPERATIONS[CODES["sin"]]
+    with_operation(monkeypatch, replace(sine, partials=(lambda x: wrong if x < 0 else sine.partials[0](x),)))
+    program = fg.parse("inputs x\nz = sin(x)\noutputs z")
+    # Two of three random points are positive, so one seed in two sees the fault.
+    assert any("forward in NumPy" in failed(fg.verify(program, seed=seed)) for seed in range(6))
+
+
+def test_a_step_that_inverts_to_itself_is_checked_and_holds() -> None:
+    from flowgraph.verification import check_application
+
+    for text in ("z = x + 1", "z = -x"):
+        derivation = fg.derive(fg.parse(f"inputs x\n{text}\noutputs z"), "reverse-inverse")
+        for application in derivation.applications():
+            assert check_application(application, derivation.rules[application.step.rule]) is None

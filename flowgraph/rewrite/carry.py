@@ -36,17 +36,21 @@ class Carry(Rule):
 
     def sites(self, work: Workspace) -> tuple[Site, ...]:
         last = _last_row(work)
-        order = sorted(work.vertices, key=lambda place: (place[1], place[0]))
-        return tuple(Site((place,)) for place in order if self._rows(work, place, last))
+        return tuple(
+            Site((place,))
+            for place in _in_order(work)
+            if (rows := self._rows(work, place, last)) and not _taken(work, place[0], rows)
+        )
 
     def run(self, work: Workspace) -> Iterator[Site]:
         last = _last_row(work)
-        for site in self.sites(work):
-            self._carry(work, site.vertices[0], last)
-            yield site
+        for place in _in_order(work):
+            if self._rows(work, place, last):
+                self._carry(work, place, last)
+                yield Site((place,))
 
     def rewrite(self, work: Workspace, site: Site) -> None:
-        (place,) = site.vertices
+        (place,) = site.places(1)
         if place not in work.vertices:
             raise NotApplicable("there is no vertex at the site", where=str(place))
         self._carry(work, place, _last_row(work))
@@ -67,6 +71,10 @@ class Carry(Rule):
         if not rows:
             raise NotApplicable("no reader of the value is more than one row below it", where=work.vertices[place].name)
         register = place[0]
+        if taken := _taken(work, register, rows):
+            raise NotApplicable(
+                "another vertex stands where the copy would go", where=f"{work.vertices[place].name}, row {taken[0]}"
+            )
         value = work.vertices[place].value
         one = work.algebra.one
         readers = tuple(work.readers[place])
@@ -84,6 +92,14 @@ class Carry(Rule):
                     target, tuple((source if s == place else s, label, carry) for s, label, carry in work.rows[target])
                 )
         work.move_outputs(place, previous)
+
+
+def _in_order(work: Workspace) -> list[VertexId]:
+    return sorted(work.vertices, key=lambda place: (place[1], place[0]))
+
+
+def _taken(work: Workspace, register: int, rows: list[int]) -> list[int]:
+    return [row for row in rows if (register, row) in work.vertices]
 
 
 def _last_row(work: Workspace) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import index
 from types import MappingProxyType
 from typing import Any
 
-from flowgraph.errors import GraphError, InputError, NotApplicable
+from flowgraph.errors import FlowgraphError, GraphError, InputError, ProgramError
 from flowgraph.graph import Delta, FlowGraph, Workspace
 from flowgraph.partials import CountedPartials, FractionPartials, Labelling, SymbolicPartials, linearise
 from flowgraph.program import Program
+from flowgraph.rewrite.carry import Carry
 from flowgraph.rewrite.engine import Rule, Site, Step
 from flowgraph.rewrite.rules import RULES
 
@@ -51,6 +53,18 @@ class Mode(StrEnum):
     def symbol(self) -> str:
         """The matrix that the mode multiplies by."""
         return {"forward": "J", "reverse": "Jᵀ", "forward-inverse": "J⁻¹", "reverse-inverse": "J⁻ᵀ"}[self]
+
+    @property
+    def stages(self) -> tuple[tuple[str, str], ...]:
+        """The stages after the primal graph, each with the name of the rule that leads to it.
+
+        Example:
+            >>> Mode("reverse").stages
+            (('layered', 'carry'), ('unlayered', 'unlayer'), ('reversed', 'reverse'))
+        """
+        inverted = (("inverted", "invert"), ("shifted", "shift")) if self.inverse else ()
+        turned = (("reversed", "reverse"),) if self in (Mode.REVERSE, Mode.FORWARD_INVERSE) else ()
+        return (("layered", "carry"), *inverted, ("unlayered", "unlayer"), *turned)
 
     @classmethod
     def _missing_(cls, value: object) -> Mode:
@@ -134,10 +148,12 @@ class Derivation:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object: the program, the steps with their sites, and the graph of every stage."""
+        carry = self.rules["carry"]
         return {
             "schema": SCHEMA,
             "mode": str(self.mode),
             "labels": self.graph.algebra.name,
+            "sparse": isinstance(carry, Carry) and carry.sparse,
             "meanings": dict(self.meanings),
             "program": self.program.to_json(),
             "steps": [
@@ -158,8 +174,14 @@ class Derivation:
             raise GraphError("this JSON is not a derivation", expected=f'"schema": "{SCHEMA}"')
         try:
             return _replay(data)
-        except (KeyError, TypeError, IndexError, AttributeError, NotApplicable) as error:
-            raise GraphError("this JSON is not a derivation", got=f"{type(error).__name__}: {error}") from error
+        except (GraphError, ProgramError):
+            raise
+        except (KeyError, TypeError, IndexError, AttributeError, ValueError, OverflowError) as error:
+            raise GraphError("this JSON is not a derivation", got=_cause(error)) from error
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__}: {error.what if isinstance(error, FlowgraphError) else error}"
 
 
 def run(work: Workspace, pipeline: Pipeline, watch: Watcher | None = None) -> Iterator[tuple[str, Rule, list[Step]]]:
@@ -209,17 +231,22 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
         raise GraphError("labels that a program does not determine cannot be read back", got=str(data["labels"]))
     labelling = LABELLINGS[data["labels"]](program)
     work = linearise(program, labelling)
+    mode = Mode(data["mode"])
     recorded: Sequence[Mapping[str, Any]] = data["stages"]
+    if [entry["name"] for entry in recorded] != ["primal", *(name for name, _ in mode.stages)]:
+        raise GraphError("the recorded stages are not those of the mode", got=str(mode))
+    rules = MappingProxyType({**RULES, "carry": Carry(sparse=bool(index(data["sparse"])))})
     stages = {"primal": work.freeze()}
     steps: list[Step] = []
     pending = list(data["steps"])
-    for entry in recorded[1:]:
-        name = str(entry["name"])
+    for name, rule in mode.stages:
         while pending and pending[0]["stage"] == name:
             item = pending.pop(0)
-            site = Site(tuple((int(register), int(time)) for register, time in item["site"]))
-            RULES[item["rule"]].rewrite(work, site)
-            steps.append(Step(name, str(item["rule"]), site))
+            site = Site(tuple((index(register), index(time)) for register, time in item["site"]))
+            if item["rule"] != rule:
+                raise GraphError("a step has another rule than its stage", where=f"stage {name}", got=str(item["rule"]))
+            rules[rule].rewrite(work, site)
+            steps.append(Step(name, rule, site))
         stages[name] = work.freeze()
     for entry in recorded:
         if stages[entry["name"]].to_json() != entry["graph"]:
@@ -229,9 +256,9 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
         raise GraphError("the record has steps of a stage that it does not list", got=str(pending[0]["stage"]))
     return Derivation(
         program=program,
-        mode=Mode(data["mode"]),
+        mode=mode,
         stages=MappingProxyType(stages),
         steps=tuple(steps),
-        rules=RULES,
+        rules=rules,
         meanings=MappingProxyType(dict(getattr(labelling, "meanings", {}))),
     )

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from flowgraph.errors import NotApplicable
 from flowgraph.graph import FlowGraph, VertexId, Workspace
 
 
@@ -30,6 +31,18 @@ class Site:
     """Where a rule applies: the places of the vertices it needs, in an order each rule documents."""
 
     vertices: tuple[VertexId, ...] = ()
+
+    def places(self, count: int) -> tuple[VertexId, ...]:
+        """The places, as many as the rule at hand documents.
+
+        Raises:
+            NotApplicable: the site has more or fewer.
+        """
+        if len(self.vertices) != count:
+            raise NotApplicable(
+                "the site is none of this rule", got=f"{len(self.vertices)} vertices", expected=f"{count} of them"
+            )
+        return self.vertices
 
 
 class Rule(ABC):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import final
 
 from flowgraph.errors import NotApplicable
-from flowgraph.graph import RowEntry, VertexId, Workspace
+from flowgraph.graph import VertexId, Workspace
+from flowgraph.labels import Label
 from flowgraph.rewrite.engine import Effect, Rule, Site
 
 
@@ -25,51 +27,80 @@ class Invert(Rule):
     effect = Effect.INVERTS
 
     def sites(self, work: Workspace) -> tuple[Site, ...]:
-        computed: dict[int, list[VertexId]] = {}
-        for place, row in work.rows.items():
-            if any(not carry for _, _, carry in row):
-                computed.setdefault(place[1], []).append(place)
-        return tuple(Site(tuple(computed[time])) for time in sorted(computed) if len(computed[time]) == 1)
+        return tuple(Site((z,)) for z in _computed(work) if _applies(work, z))
+
+    def run(self, work: Workspace) -> Iterator[Site]:
+        # A step that cannot be inverted must stop the run: passing over it would leave a graph of no mode.
+        for z in _computed(work):
+            self.rewrite(work, Site((z,)))
+            yield Site((z,))
 
     def rewrite(self, work: Workspace, site: Site) -> None:
-        (z,) = site.vertices
-        if z not in work.vertices:
-            raise NotApplicable("there is no vertex at the site", where=str(z))
-        name = work.vertices[z].name
-        row = work.rows[z]
-        if not row or any(carry for _, _, carry in row):
-            raise NotApplicable("the vertex is not computed by a step", where=name)
-        passive: list[tuple[VertexId, VertexId, RowEntry]] = []
-        dying: list[RowEntry] = []
-        for entry in row:
-            source = entry[0]
-            copies = [t for t in work.readers[source] if t != z]
-            if not copies and source not in work.output_places:
-                dying.append(entry)
-                continue
-            carried = len(copies) == 1 and copies[0][1] == z[1]
-            if not carried or work.rows[copies[0]] != ((source, work.algebra.one, True),):
-                raise NotApplicable(
-                    "an argument that lives on is read by more than its own carry edge",
-                    where=f"{name}, argument {work.vertices[source].name}",
-                    remedy="carry live values first",
-                )
-            passive.append((source, copies[0], entry))
-        if len(dying) != 1:
-            raise NotApplicable(
-                "the step is not equasive",
-                where=name,
-                got=f"{len(dying)} dying arguments",
-                expected="exactly one",
-            )
-        ((u, a, _),) = dying
+        (z,) = site.places(1)
+        u, pivot, passive = _layer(work, z)
         algebra = work.algebra
-        try:
-            pivot = algebra.reciprocal(a)
-        except ZeroDivisionError:
-            raise NotApplicable(
-                f"the partial with respect to {work.vertices[u].value}, which dies there, is zero", place=z, where=name
-            ) from None
         work.set_row(z, ((u, pivot, False),))
-        for source, copy, (_, b, _) in passive:
+        for source, copy, b in passive:
             work.set_row(copy, ((source, algebra.one, True), (u, algebra.mul(algebra.neg(b), pivot), False)))
+
+
+def _computed(work: Workspace) -> list[VertexId]:
+    """The vertices that steps compute, one per row, in order of time."""
+    computed: dict[int, list[VertexId]] = {}
+    for place, row in work.rows.items():
+        if any(not carry for _, _, carry in row):
+            computed.setdefault(place[1], []).append(place)
+    return [computed[time][0] for time in sorted(computed) if len(computed[time]) == 1]
+
+
+def _applies(work: Workspace, z: VertexId) -> bool:
+    try:
+        _layer(work, z)
+    except NotApplicable:
+        return False
+    return True
+
+
+def _layer(work: Workspace, z: VertexId) -> tuple[VertexId, Label, list[tuple[VertexId, VertexId, Label]]]:
+    """The layer of the step that computes z: the argument that dies, 1/a, and (w, its copy, b) for every other one.
+
+    Raises:
+        NotApplicable: z is not the result of an equasive step in a layered graph, or a is zero.
+    """
+    if z not in work.vertices:
+        raise NotApplicable("there is no vertex at the site", where=str(z))
+    name = work.vertices[z].name
+    row = work.rows[z]
+    if not row or any(carry for _, _, carry in row) or z in work.input_places:
+        raise NotApplicable("the vertex is not computed by a step", where=name)
+    if any(source[1] >= z[1] for source, _, _ in row) or len({source for source, _, _ in row}) < len(row):
+        raise NotApplicable("the edges into the vertex are not one from each argument, from earlier rows", where=name)
+    dying: list[tuple[VertexId, Label]] = []
+    passive: list[tuple[VertexId, VertexId, Label]] = []
+    for source, label, _ in row:
+        copies = [t for t in work.readers[source] if t != z]
+        if not copies and source not in work.output_places:
+            dying.append((source, label))
+            continue
+        carried = len(copies) == 1 and copies[0][1] == z[1] and source not in work.output_places
+        if not carried or copies[0] in work.input_places or work.rows[copies[0]] != ((source, work.algebra.one, True),):
+            raise NotApplicable(
+                "an argument that lives on is read by more than its own carry edge",
+                where=f"{name}, argument {work.vertices[source].name}",
+                remedy="carry live values first",
+            )
+        passive.append((source, copies[0], label))
+    if len(dying) != 1:
+        raise NotApplicable(
+            "the step is not equasive",
+            where=name,
+            got=f"{len(dying)} dying argument{'' if len(dying) == 1 else 's'}",
+            expected="exactly one",
+        )
+    ((u, a),) = dying
+    try:
+        return u, work.algebra.reciprocal(a), passive
+    except ZeroDivisionError:
+        raise NotApplicable(
+            f"the partial with respect to {work.vertices[u].value}, which dies there, is zero", place=z, where=name
+        ) from None

@@ -25,4 +25,5 @@ class Reverse(Rule):
         return (Site(),)
 
     def rewrite(self, work: Workspace, site: Site) -> None:
+        site.places(0)
         work.turn_round()

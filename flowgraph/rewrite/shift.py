@@ -23,16 +23,17 @@ class Shift(Rule):
     effect = Effect.KEEPS
 
     def sites(self, work: Workspace) -> tuple[Site, ...]:
-        return tuple(
+        found = (
             Site((source, target))
             for target in sorted(work.rows, key=lambda place: (place[1], place[0]))
             if len(work.rows[target]) > 1
             for source, _, carry in work.rows[target]
             if not carry and source[1] < target[1] and _carrier(work, target) is not None
         )
+        return tuple(dict.fromkeys(found))  # parallel edges move together
 
     def rewrite(self, work: Workspace, site: Site) -> None:
-        source, target = site.vertices
+        source, target = site.places(2)
         if target not in work.vertices or source not in work.vertices:
             raise NotApplicable("there is no vertex at the site", where=f"{source} -> {target}")
         where = f"{work.vertices[source].name} -> {work.vertices[target].name}"

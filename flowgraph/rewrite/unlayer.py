@@ -35,20 +35,28 @@ class Unlayer(Rule):
         )
 
     def run(self, work: Workspace) -> Iterator[Site]:
+        # Copies of a value that each add something are merged in pairs, and those in pairs again: merged one after the
+        # other into the first, every merge would copy all edges that came before.
         changed = True
         while changed:
             changed = False
+            grown: set[VertexId] = set()
             for target in sorted(work.rows, key=lambda place: (place[1], place[0])):
+                if target in grown:
+                    continue
                 for source, _, carry in work.rows[target]:
-                    if carry and _contractible(work, source, target):
+                    if carry and source not in grown and _contractible(work, source, target):
+                        adds = len(work.rows[target]) > 1
                         site = Site((source, target))
                         self.rewrite(work, site)
                         yield site
                         changed = True
+                        if adds:
+                            grown.add(source)
                         break
 
     def rewrite(self, work: Workspace, site: Site) -> None:
-        p, q = site.vertices
+        p, q = site.places(2)
         if p not in work.vertices or q not in work.vertices:
             raise NotApplicable("there is no vertex at the site", where=f"{p} -> {q}")
         where = f"{work.vertices[p].name} -> {work.vertices[q].name}"
