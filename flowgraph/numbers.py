@@ -20,7 +20,7 @@ from flowgraph.operations import OPERATIONS
 from flowgraph.partials import edge_slots, evaluate, exact
 from flowgraph.program import Program, Step
 
-_DIGITS = (30, 120, 480)
+_DIGITS = (30, 60, 120, 240, 480, 960)
 _RANGES = ((0.2, 1.2), (-1.0, 1.0), (0.5, 2.0), (-3.0, 3.0), (1.1, 3.0), (0.05, 0.4), (-0.4, 0.4), (2.0, 8.0))
 
 
@@ -103,7 +103,9 @@ def _heaviside(x: Any, middle: Any = 0.5) -> Any:
 
 
 def reference_jacobian(program: Program, point: NumericPoint) -> Reference:
-    """J and J⁻¹ at a point by the chain rule over SymPy's local partials, with 30 digits or as many as J⁻¹ needs.
+    """J and J⁻¹ at a point by the chain rule over SymPy's local partials, with as many digits as they need.
+
+    The digits are doubled until J and J⁻¹ come out the same twice; where they never do, there is no J⁻¹.
 
     The partials are taken at the float64 values of their operands, so that what is compared is the partials and how the
     graph combines them, and not how rounding errors in the values grow (see ``value_error`` for the values).
@@ -114,19 +116,30 @@ def reference_jacobian(program: Program, point: NumericPoint) -> Reference:
     import mpmath
 
     n, m = program.n_inputs, program.n_outputs
+    before: Reference | None = None
     jacobian = np.zeros((m, n))
     for digits in _DIGITS:
         with mpmath.workdps(digits):
             rows = _jacobian_rows(program, point)
             jacobian = np.array([[float(x) for x in row] for row in rows]).reshape(m, n)
-            if m != n:
-                return Reference(jacobian, None)
-            if n == 0:
-                return Reference(jacobian, np.zeros((0, 0)))
-            inverse = _inverse(rows)
-            if inverse is not None:
-                return Reference(jacobian, inverse)
+            found = Reference(jacobian, _inverse(rows) if m == n else None)
+        # Rows that cancel lose their digits before the inverse is taken, which no residual shows: do it twice.
+        if before is not None and _agree(before, found):
+            return found
+        before = found
     return Reference(jacobian, None)
+
+
+def _agree(one: Reference, two: Reference) -> bool:
+    """Whether two precisions came to the same matrices, and to an inverse where there can be one."""
+    if one.inverse is None or two.inverse is None:
+        return one.jacobian.shape[0] != one.jacobian.shape[1] and _close(one.jacobian, two.jacobian)
+    return _close(one.jacobian, two.jacobian) and _close(one.inverse, two.inverse)
+
+
+def _close(x: NDArray[Any], y: NDArray[Any]) -> bool:
+    with np.errstate(all="ignore"):
+        return bool((np.abs(x - y) <= 1e-14 * np.abs(y) + 1e-25 * np.max(np.abs(y), initial=0.0)).all())
 
 
 def _jacobian_rows(program: Program, point: NumericPoint) -> list[list[Any]]:
@@ -225,4 +238,4 @@ def _inverse(rows: list[list[Any]]) -> NDArray[Any] | None:
             total = sum(x * inverse[k][j] for k, x in enumerate(row) if x != 0)
             if abs(total - int(i == j)) * n > 1e-16:
                 return None
-    return np.array([[float(x) for x in row] for row in inverse])
+    return np.array([[float(x) for x in row] for row in inverse]).reshape(n, n)

@@ -170,7 +170,7 @@ def _matrix(programs: Iterable[ProgramReport]) -> str:
 on the map that the rule claims. <i>Exact maps</i>: the graph of each mode has its map, decided over the fraction field
 of the edge labels, or in a prime field where a program is long. <i>Labels</i>: they are SymPy’s partial derivatives.
 <i>NumPy</i>: the graphs, evaluated by NumPy at random points, agree to rounding with a Jacobian that SymPy evaluated to
-30 digits.</p>
+30 digits or more.</p>
 <p class="legend"><span class="good">✓</span> holds <span class="bad">✗</span> fails <span class="none">○</span> nothing
 to check <span class="none">–</span> not claimed</p>
 <div class="wide"><table class="matrix">

@@ -235,7 +235,9 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
     recorded: Sequence[Mapping[str, Any]] = data["stages"]
     if [entry["name"] for entry in recorded] != ["primal", *(name for name, _ in mode.stages)]:
         raise GraphError("the recorded stages are not those of the mode", got=str(mode))
-    rules = MappingProxyType({**RULES, "carry": Carry(sparse=bool(index(data["sparse"])))})
+    if not isinstance(data["sparse"], bool):
+        raise GraphError('"sparse" must be true or false', got=repr(data["sparse"]))
+    rules = MappingProxyType({**RULES, "carry": Carry(sparse=data["sparse"])})
     stages = {"primal": work.freeze()}
     steps: list[Step] = []
     pending = list(data["steps"])
@@ -252,6 +254,9 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
         if stages[entry["name"]].to_json() != entry["graph"]:
             where = f"stage {entry['name']}"
             raise GraphError("the recorded graph does not follow from the recorded steps", where=where)
+    meanings = dict(getattr(labelling, "meanings", {}))
+    if meanings != data["meanings"]:
+        raise GraphError("the recorded meanings of the letters do not follow from the program")
     if pending:
         raise GraphError("the record has steps of a stage that it does not list", got=str(pending[0]["stage"]))
     return Derivation(
@@ -260,5 +265,5 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
         stages=MappingProxyType(stages),
         steps=tuple(steps),
         rules=rules,
-        meanings=MappingProxyType(dict(getattr(labelling, "meanings", {}))),
+        meanings=MappingProxyType(meanings),
     )

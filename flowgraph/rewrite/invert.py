@@ -45,12 +45,9 @@ class Invert(Rule):
 
 
 def _computed(work: Workspace) -> list[VertexId]:
-    """The vertices that steps compute, one per row, in order of time."""
-    computed: dict[int, list[VertexId]] = {}
-    for place, row in work.rows.items():
-        if any(not carry for _, _, carry in row):
-            computed.setdefault(place[1], []).append(place)
-    return [computed[time][0] for time in sorted(computed) if len(computed[time]) == 1]
+    """The vertices that steps compute, in order of time."""
+    computed = (place for place, row in work.rows.items() if any(not carry for _, _, carry in row))
+    return sorted(computed, key=lambda place: (place[1], place[0]))
 
 
 def _applies(work: Workspace, z: VertexId) -> bool:
