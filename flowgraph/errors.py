@@ -110,12 +110,9 @@ class NotInvertible(FlowgraphError, ValueError):
         step: int | None = None,
         kind: str | None = None,
         died: tuple[str, ...] = (),
-        where: str | None = None,
-        got: str | None = None,
-        expected: str | None = None,
-        remedy: str | None = None,
+        **told: str | None,
     ) -> None:
-        super().__init__(what, where=where, got=got, expected=expected, remedy=remedy)
+        super().__init__(what, **told)
         self.step = step
         self.kind = kind
         self.died = died
@@ -133,12 +130,9 @@ class NotApplicable(FlowgraphError, ValueError):
         what: str,
         *,
         place: tuple[int, int] | None = None,
-        where: str | None = None,
-        got: str | None = None,
-        expected: str | None = None,
-        remedy: str | None = None,
+        **told: str | None,
     ) -> None:
-        super().__init__(what, where=where, got=got, expected=expected, remedy=remedy)
+        super().__init__(what, **told)
         self.place = place
 
 

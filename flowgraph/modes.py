@@ -22,9 +22,8 @@ from flowgraph.labels import GENERIC, CountingLabels
 from flowgraph.liveness import Liveness
 from flowgraph.partials import CountedPartials, linearise
 from flowgraph.program import Program, Step, require_program
-from flowgraph.rewrite.carry import Carry
 from flowgraph.rewrite.derivation import LABELLINGS, Derivation, Mode, Pipeline, record, run
-from flowgraph.rewrite.rules import RULES
+from flowgraph.rewrite.rules import with_carry
 
 
 def pipeline(mode: Mode | str, *, sparse: bool = False) -> Pipeline:
@@ -34,7 +33,7 @@ def pipeline(mode: Mode | str, *, sparse: bool = False) -> Pipeline:
         mode: one of the four modes.
         sparse: carry values only to the rows where they are read (see ``Carry``).
     """
-    rules = {**RULES, "carry": Carry(sparse)}
+    rules = with_carry(sparse=sparse)
     return tuple((stage, rules[rule]) for stage, rule in Mode(mode).stages)
 
 

@@ -14,6 +14,7 @@ from fractions import Fraction
 from itertools import count
 from math import gcd
 from random import Random
+from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
@@ -36,9 +37,15 @@ from flowgraph.program import Program, number_text
 
 
 class Labelling(ABC):
-    """The partials of one program in one algebra."""
+    """The partials of one program in one algebra.
+
+    Attributes:
+        algebra: what they are elements of.
+        meanings: what each letter stands for, e.g. ``{"a": "∂f/∂x1"}``, where the labelling has letters of its own.
+    """
 
     algebra: LabelAlgebra
+    meanings: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def partial(self, step: int, slot: int) -> Label:
@@ -140,11 +147,7 @@ def _taken(program: Program) -> set[str]:
 
 @final
 class SymbolicPartials(Labelling):
-    """SymPy expressions in the names of the values; the partials of uninterpreted functions are letters a, b, c, …
-
-    Attributes:
-        meanings: for each letter the text of the partial it stands for, e.g. ``{"a": "∂f/∂x1"}``.
-    """
+    """SymPy expressions in the names of the values; the partials of uninterpreted functions are letters a, b, c, …"""
 
     def __init__(self, program: Program) -> None:
         import sympy
@@ -153,7 +156,7 @@ class SymbolicPartials(Labelling):
         self._sympy = sympy
         self._program = program
         self._letters: dict[tuple[int, int], Any] = {}
-        self.meanings: dict[str, str] = {}
+        meanings: dict[str, str] = {}
         names = coefficient_names(_taken(program))
         for step, arguments in edge_slots(program):
             if program.codes[step] >= 0:
@@ -163,7 +166,8 @@ class SymbolicPartials(Labelling):
                 # One letter per argument: partials of f(x, x) are added, and their sum is ∂f/∂x.
                 letter = next(names)
                 self._letters[step, slots[0]] = sympy.Symbol(letter)
-                self.meanings[letter] = f"∂{function}/∂{program.name(argument)}"
+                meanings[letter] = f"∂{function}/∂{program.name(argument)}"
+        self.meanings = MappingProxyType(meanings)
 
     def partial(self, step: int, slot: int) -> Label:
         view = self._program.step(step)

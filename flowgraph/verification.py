@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 from typing import Any
 
@@ -315,49 +316,60 @@ def _derived(
 
 def _exact(program: Program, modes: Sequence[Mode], tell: Progress) -> list[Check]:
     labelling = FractionPartials(program)
+    oracle = _Oracle(program, labelling)
     effects = _Effects()
     sparse = program.n_steps * program.n_inputs > 20_000
     pipelines = {mode: pipeline(mode, sparse=sparse) for mode in modes}
     found: dict[Mode, Check] = {}
     tell("exact", 0, len(modes))
     for mode, work in _derived(linearise(program, labelling), pipelines, effects):
-        found[mode] = _exact_map(program, labelling, mode, work.freeze())
+        found[mode] = oracle.check(mode, work.freeze())
         tell(f"{mode}, exact", len(found), len(modes))
     return effects.checks("fraction field") + [found[mode] for mode in modes]
 
 
-def _exact_map(program: Program, labelling: FractionPartials, mode: Mode, graph: FlowGraph) -> Check:
-    """Decide that a graph has the map of its mode: by multiplying out where that is short, and by its solved form."""
-    algebra = labelling.algebra
-    subject = f"{mode} = {mode.symbol}"
-    trouble = _solved_form(program, labelling, mode, graph)
-    try:
-        terms = int(max(paths(graph).sum(), 0))
-    except GraphError as error:
-        return Check(subject, "fraction field", False, f"{len(graph.edges)} edges", error.what)
-    if terms > _TERMS:
-        return Check(subject, "fraction field, solved form", not trouble, f"{len(graph.edges)} edges", trouble or "")
-    n = program.n_inputs
-    tangents = accumulate(program, algebra, labelling.partial, [{j: algebra.one} for j in range(n)])
-    jacobian = [tangents[k] for k in program.outputs.tolist()]
-    found = linear_map(graph)
-    trouble = trouble or _multiplied_out(algebra, mode, jacobian, found, n)
-    detail = f"{len(graph.edges)} edges, {terms} terms"
-    return Check(subject, "fraction field, multiplied out", not trouble, detail, trouble or "")
+class _Oracle:
+    """The program's own equations and Jacobian over the fraction field, to hold the graph of every mode against."""
+
+    def __init__(self, program: Program, labelling: FractionPartials) -> None:
+        self._program = program
+        self._labelling = labelling
+        self._equations = program_equations(program, labelling.algebra, labelling.partial)
+
+    @cached_property
+    def _jacobian(self) -> list[Row]:
+        algebra = self._labelling.algebra
+        seeds: list[Row] = [{j: algebra.one} for j in range(self._program.n_inputs)]
+        tangents = accumulate(self._program, algebra, self._labelling.partial, seeds)
+        return [tangents[k] for k in self._program.outputs.tolist()]
+
+    def check(self, mode: Mode, graph: FlowGraph) -> Check:
+        """Decide that a graph has the map of its mode: by its solved form, and multiplied out where that is short."""
+        subject, edges = f"{mode} = {mode.symbol}", f"{len(graph.edges)} edges"
+        trouble = self._solved_form(mode, graph)
+        try:
+            terms = int(max(paths(graph).sum(), 0))
+        except GraphError as error:
+            return Check(subject, "fraction field", False, edges, error.what)
+        if terms > _TERMS:
+            return Check(subject, "fraction field, solved form", not trouble, edges, trouble or "")
+        algebra, n = self._labelling.algebra, self._program.n_inputs
+        trouble = trouble or _multiplied_out(algebra, mode, self._jacobian, linear_map(graph), n)
+        return Check(subject, "fraction field, multiplied out", not trouble, f"{edges}, {terms} terms", trouble or "")
+
+    def _solved_form(self, mode: Mode, graph: FlowGraph) -> str | None:
+        equations = graph_equations(graph, transpose=mode in (Mode.REVERSE, Mode.REVERSE_INVERSE))
+        if isinstance(equations, str):
+            return equations
+        if (graph.input_names, graph.output_names) != _ends(self._program, mode):
+            return f"inputs {graph.input_names} and outputs {graph.output_names} are not those of the mode"
+        return same_equations(self._labelling.algebra, self._equations, equations)
 
 
-def _solved_form(program: Program, labelling: FractionPartials, mode: Mode, graph: FlowGraph) -> str | None:
-    transpose = mode in (Mode.REVERSE, Mode.REVERSE_INVERSE)
-    equations = graph_equations(graph, transpose=transpose)
-    if isinstance(equations, str):
-        return equations
-    ends = (program.input_names, program.output_names)
-    expected = ends if mode in (Mode.FORWARD, Mode.REVERSE_INVERSE) else ends[::-1]
-    if (graph.input_names, graph.output_names) != expected:
-        return f"inputs {graph.input_names} and outputs {graph.output_names} are not those of the mode"
-    return same_equations(
-        labelling.algebra, program_equations(program, labelling.algebra, labelling.partial), equations
-    )
+def _ends(program: Program, mode: Mode) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The values at the inputs and at the outputs of a mode's graph."""
+    first, last = program.input_names, program.output_names
+    return (first, last) if mode in (Mode.FORWARD, Mode.REVERSE_INVERSE) else (last, first)
 
 
 def _multiplied_out(algebra: Any, mode: Mode, jacobian: Sequence[Row], found: Any, n: int) -> str | None:
@@ -438,10 +450,8 @@ def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Progr
 
 def _wrong_ends(program: Program, mode: Mode, work: Workspace) -> str:
     """Whether a graph's inputs and outputs hold other values than those of the mode; empty where they do not."""
-    ends = (program.input_names, program.output_names)
-    expected = ends if mode in (Mode.FORWARD, Mode.REVERSE_INVERSE) else ends[::-1]
     found = tuple(tuple(work.vertices[place].value for place in places) for places in (work.inputs, work.outputs))
-    return "" if found == expected else "the inputs and outputs are not those of the mode"
+    return "" if found == _ends(program, mode) else "the inputs and outputs are not those of the mode"
 
 
 def _differs(work: Workspace, source: Sequence[Label], target: Sequence[Label]) -> str:

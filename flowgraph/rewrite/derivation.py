@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +16,7 @@ from flowgraph.partials import CountedPartials, FractionPartials, Labelling, Sym
 from flowgraph.program import Program
 from flowgraph.rewrite.carry import Carry
 from flowgraph.rewrite.engine import Rule, Site, Step
-from flowgraph.rewrite.rules import RULES
+from flowgraph.rewrite.rules import with_carry
 
 SCHEMA = "flowgraph/derivation/1"
 
@@ -184,7 +185,7 @@ def _cause(error: Exception) -> str:
     return f"{type(error).__name__}: {error.what if isinstance(error, FlowgraphError) else error}"
 
 
-def run(work: Workspace, pipeline: Pipeline, watch: Watcher | None = None) -> Iterator[tuple[str, Rule, list[Step]]]:
+def run(work: Workspace, pipeline: Pipeline, watch: Watcher | None = None) -> Iterator[tuple[str, list[Step]]]:
     """Run a pipeline of rules on a workspace, in place; yields at the end of every stage.
 
     Args:
@@ -193,7 +194,7 @@ def run(work: Workspace, pipeline: Pipeline, watch: Watcher | None = None) -> It
         watch: is shown every application.
 
     Yields:
-        The stage's name, its rule, and the steps that led there.
+        The stage's name and the steps that led there.
     """
     for stage, rule in pipeline:
         steps = []
@@ -204,7 +205,7 @@ def run(work: Workspace, pipeline: Pipeline, watch: Watcher | None = None) -> It
             if watch is not None:
                 watch(step, work.delta(), work)
             work.forget()
-        yield stage, rule, steps
+        yield stage, steps
 
 
 def record(program: Program, mode: Mode, labelling: Labelling, pipeline: Pipeline) -> Derivation:
@@ -212,7 +213,7 @@ def record(program: Program, mode: Mode, labelling: Labelling, pipeline: Pipelin
     work = linearise(program, labelling)
     stages = {"primal": work.freeze()}
     steps: list[Step] = []
-    for stage, _, applied in run(work, pipeline):
+    for stage, applied in run(work, pipeline):
         steps += applied
         stages[stage] = work.freeze()
     return Derivation(
@@ -221,7 +222,7 @@ def record(program: Program, mode: Mode, labelling: Labelling, pipeline: Pipelin
         stages=MappingProxyType(stages),
         steps=tuple(steps),
         rules=MappingProxyType({rule.name: rule for _, rule in pipeline}),
-        meanings=MappingProxyType(dict(getattr(labelling, "meanings", {}))),
+        meanings=labelling.meanings,
     )
 
 
@@ -237,13 +238,13 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
         raise GraphError("the recorded stages are not those of the mode", got=str(mode))
     if not isinstance(data["sparse"], bool):
         raise GraphError('"sparse" must be true or false', got=repr(data["sparse"]))
-    rules = MappingProxyType({**RULES, "carry": Carry(sparse=data["sparse"])})
+    rules = with_carry(sparse=data["sparse"])
     stages = {"primal": work.freeze()}
     steps: list[Step] = []
-    pending = list(data["steps"])
+    pending = deque(data["steps"])
     for name, rule in mode.stages:
         while pending and pending[0]["stage"] == name:
-            item = pending.pop(0)
+            item = pending.popleft()
             site = Site(tuple((index(register), index(time)) for register, time in item["site"]))
             if item["rule"] != rule:
                 raise GraphError("a step has another rule than its stage", where=f"stage {name}", got=str(item["rule"]))
@@ -254,8 +255,7 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
         if stages[entry["name"]].to_json() != entry["graph"]:
             where = f"stage {entry['name']}"
             raise GraphError("the recorded graph does not follow from the recorded steps", where=where)
-    meanings = dict(getattr(labelling, "meanings", {}))
-    if meanings != data["meanings"]:
+    if dict(labelling.meanings) != data["meanings"]:
         raise GraphError("the recorded meanings of the letters do not follow from the program")
     if pending:
         raise GraphError("the record has steps of a stage that it does not list", got=str(pending[0]["stage"]))
@@ -265,5 +265,5 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
         stages=MappingProxyType(stages),
         steps=tuple(steps),
         rules=rules,
-        meanings=MappingProxyType(meanings),
+        meanings=labelling.meanings,
     )

@@ -166,8 +166,7 @@ def _like(fill: float) -> Lowering:
         *,
         device: Any = None,
     ) -> Any:
-        del order, subok, device
-        return _filled(recorder, np.shape(a) if shape is None else shape, fill, dtype)
+        return _full_like(recorder, a, fill, dtype, order, subok, shape, device=device)
 
     return lowering
 
