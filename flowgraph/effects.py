@@ -6,9 +6,11 @@ because the graph has no cycles. Two facts decide everything here.
 *Locality.* If two systems agree but for a few rows, and those rows agree once the values that only they read are
 eliminated, then the systems define the same map. So a rewrite is checked by looking at the rows it changed.
 
-*Solved form.* Two systems over the same values whose rows are the same up to order and non-zero factors have the same
-solutions. If the first is a program's, solved for its results, and the second is solved for the program's inputs, then
-the map of the second is the inverse of the first's. This proves J⁻¹ without multiplying anything out.
+*Solved form.* Let every row of a graph hold for all tangents that a program can have: the row vanishes when the
+program's equations are substituted into it, latest value first. Then the graph maps the tangents of its input values to
+those of its output values, whatever they are. If the former are the program's outputs and the latter its inputs, the
+map is J⁻¹. A row of a lump vanishes when the steps of that lump are substituted, so this proves J⁻¹ without multiplying
+whole programs out.
 
 Nothing here imports the rewriter, so that it can be held against it.
 
@@ -17,7 +19,8 @@ Reference: arXiv:2411.18786, sections 3 and 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from flowgraph.graph import Delta, FlowGraph, SparseRow, VertexId
@@ -110,7 +113,7 @@ def _row_text(algebra: LabelAlgebra, row: Row) -> str:
 def inverted_layer(delta: Delta) -> str | None:
     """Decide whether a rewrite replaced one layer L by L⁻ᵀ: L′ Lᵀ = I. None if it did, else what went wrong.
 
-    All changed vertices must lie in one row and read earlier rows only, and nothing else may read what they read.
+    All changed vertices must lie below all that they read, and nothing else may read what they read.
     """
     algebra = delta.algebra
     if delta.before.keys() != delta.after.keys():
@@ -118,9 +121,9 @@ def inverted_layer(delta: Delta) -> str | None:
     targets = list(delta.before)
     if any(isinstance(target[0], str) for target in targets):
         return "an output was moved"
-    times = {target[1] for target in targets}
     sources = {source for rows in (delta.before, delta.after) for row in rows.values() for source, _ in row}
-    if len(times) != 1 or any(isinstance(s[0], str) or s[1] >= min(times) for s in sources):
+    first = min((target[1] for target in targets), default=0)
+    if any(isinstance(s[0], str) or s[1] >= first for s in sources):
         return "the changed rows are not one layer"
     if any(delta.unchanged_readers(source) for source in sources):
         return "a value of the layer is read by rows that did not change"
@@ -128,15 +131,27 @@ def inverted_layer(delta: Delta) -> str | None:
         return f"the layer is not square: {len(sources)} values to {len(targets)}"
     before = {target: _collect(algebra, row) for target, row in delta.before.items()}
     after = {target: _collect(algebra, row) for target, row in delta.after.items()}
+    columns: dict[Any, list[tuple[Any, Label]]] = {}
+    for target, row in before.items():
+        for source, label in row.items():
+            columns.setdefault(source, []).append((target, label))
     for i in targets:
+        product: Row = {}
+        for (source, _), label in zip(after[i].items(), algebra.cleared(list(after[i].values())), strict=True):
+            for j, x in columns.get(source, ()):
+                add_to(algebra, product, j, algebra.mul(label, x))
+        factor = _common_factor(algebra, list(after[i].values()))
         for j in targets:
-            total = algebra.zero
-            for unknown, label in after[i].items():
-                if unknown in before[j]:
-                    total = algebra.add(total, algebra.mul(label, before[j][unknown]))
-            if not algebra.equal(total, algebra.one if i == j else algebra.zero):
-                return f"row {i} of the new layer times row {j} of the old is {algebra.text(total)}"
+            expected = factor if i == j else algebra.zero
+            if not algebra.equal(product.get(j, algebra.zero), expected):
+                found = algebra.mul(product.get(j, algebra.zero), algebra.reciprocal(factor))
+                return f"row {i} of the new layer times row {j} of the old is {algebra.text(found)}"
     return None
+
+
+def _common_factor(algebra: LabelAlgebra, labels: Sequence[Label]) -> Label:
+    """What ``cleared`` multiplied these labels by."""
+    return algebra.cleared([*labels, algebra.one])[-1]
 
 
 def _collect(algebra: LabelAlgebra, row: SparseRow) -> Row:
@@ -181,18 +196,17 @@ def transposed(
 # -- solved forms --------------------------------------------------------------------------------------------------
 
 
-def program_equations(program: Program, algebra: LabelAlgebra, partial: Callable[[int, int], Label]) -> list[Row]:
-    """One equation per step that carries a derivative, over value names: ż − Σ c·ẋ = 0."""
+def program_equations(program: Program, algebra: LabelAlgebra, partial: Callable[[int, int], Label]) -> dict[str, Row]:
+    """For the result of each step that carries a derivative, by name and in order, what its tangent is: ż = Σ c·ẋ."""
     active = program.liveness().active
-    minus_one = algebra.neg(algebra.one)
-    equations: list[Row] = []
+    equations: dict[str, Row] = {}
     for k, slots in enumerate(active_slots(program)):
         if not active[k]:
             continue
-        row: Row = {program.name(program.n_inputs + k): minus_one}
+        row: Row = {}
         for slot, value in slots:
             add_to(algebra, row, program.name(value), partial(k, slot))
-        equations.append(row)
+        equations[program.name(program.n_inputs + k)] = row
     return equations
 
 
@@ -218,25 +232,31 @@ def graph_equations(graph: FlowGraph, *, transpose: bool = False) -> list[Row] |
     return list(rows.values())
 
 
-def same_equations(algebra: LabelAlgebra, x: Sequence[Row], y: Sequence[Row]) -> str | None:
-    """Decide whether two systems have the same rows up to order and non-zero factors. None if so, else what differs."""
-    if len(x) != len(y):
-        return f"{len(x)} equations against {len(y)}"
-    pending: dict[frozenset[Hashable], list[Row]] = {}
-    for row in y:
-        pending.setdefault(frozenset(row), []).append(row)
-    for row in x:
-        candidates = pending.get(frozenset(row), [])
-        match = next((k for k, other in enumerate(candidates) if _proportional(algebra, row, other)), None)
-        if match is None:
-            return f"no equation matches {_row_text(algebra, row)} = 0"
-        candidates.pop(match)
+def implied(algebra: LabelAlgebra, equations: Mapping[Any, Row], rows: Iterable[Row]) -> str | None:
+    """Decide whether rows vanish for all tangents that a program can have. None if so, else which row does not.
+
+    Args:
+        algebra: what the labels are.
+        equations: the program's, each in terms of earlier values and of inputs (see ``program_equations``).
+        rows: linear forms over value names, each meant to be zero.
+    """
+    in_order = tuple(equations)
+    position = {name: k for k, name in enumerate(in_order)}
+    for row in rows:
+        names = list(row)
+        form: Row = dict(zip(names, algebra.cleared([row[name] for name in names]), strict=True))
+        # Substituting the latest value first never brings a value back.
+        waiting = [-position[name] for name in names if name in position]
+        heapify(waiting)
+        while waiting and form:
+            latest = in_order[-heappop(waiting)]
+            if latest not in form:
+                continue
+            factor = form.pop(latest)
+            for name, label in equations[latest].items():
+                if name in position and name not in form:
+                    heappush(waiting, -position[name])
+                add_to(algebra, form, name, algebra.mul(factor, label))
+        if form:
+            return f"{_row_text(algebra, row)} = 0 does not follow from the program: {_row_text(algebra, form)} is left"
     return None
-
-
-def _proportional(algebra: LabelAlgebra, x: Row, y: Row) -> bool:
-    if not x:
-        return not y
-    pivot = next(iter(x))
-    p, q = x[pivot], y[pivot]
-    return all(algebra.equal(algebra.mul(label, q), algebra.mul(y[unknown], p)) for unknown, label in x.items())

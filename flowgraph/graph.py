@@ -10,7 +10,7 @@ Reference: arXiv:2411.18786, Figs. 2 and 3.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.errors import GraphError
@@ -67,6 +67,30 @@ class Edge:
     carry: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Edges that carry a matrix together: value of targets += matrix · value of sources.
+
+    The edges from the sources to the targets of a bundle are in the graph with the entries of the matrix as labels; the
+    bundle says that they belong together, and what the matrix is called.
+
+    Attributes:
+        sources: places of the vertices that the edges leave, one per column.
+        targets: places of the vertices that the edges enter, one per row.
+        text: name of the matrix as text, e.g. ``"A1"`` or ``"A1^-1"``.
+        latex: the same in LaTeX.
+    """
+
+    sources: tuple[VertexId, ...]
+    targets: tuple[VertexId, ...]
+    text: str
+    latex: str
+
+    def holds(self, source: VertexId, target: VertexId) -> bool:
+        """Whether an edge between these places belongs to the bundle, unless it is a carry edge."""
+        return source in self.sources and target in self.targets
+
+
 def _edge_order(edge: Edge) -> tuple[int, int, int, int]:
     return (edge.target[1], edge.target[0], edge.source[1], edge.source[0])
 
@@ -81,6 +105,7 @@ class FlowGraph:
         edges: sorted by target, then source.
         inputs: places of the input vertices, in order.
         outputs: places of the output vertices, in order.
+        bundles: edges that carry a matrix together, as where a lump is one step.
 
     Example:
         >>> import flowgraph as fg
@@ -96,6 +121,7 @@ class FlowGraph:
     edges: tuple[Edge, ...]
     inputs: tuple[VertexId, ...]
     outputs: tuple[VertexId, ...]
+    bundles: tuple[Bundle, ...] = ()
 
     def __post_init__(self) -> None:
         places = {vertex.id for vertex in self.vertices}
@@ -117,6 +143,9 @@ class FlowGraph:
         for place in (*self.inputs, *self.outputs):
             if place not in places:
                 raise GraphError("an input or output is no vertex", where=str(place))
+        for bundle in self.bundles:
+            if not places.issuperset((*bundle.sources, *bundle.targets)):
+                raise GraphError("a bundle of edges has an end that is no vertex", where=bundle.text)
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -167,6 +196,19 @@ class FlowGraph:
         value = {vertex.id: vertex.value for vertex in self.vertices}
         return tuple(value[place] for place in places)
 
+    def bundle_of(self, edge: Edge) -> Bundle | None:
+        """The bundle that an edge belongs to, or None."""
+        if edge.carry:
+            return None
+        return next((bundle for bundle in self.bundles if bundle.holds(edge.source, edge.target)), None)
+
+    def matrix(self, bundle: Bundle) -> Any:
+        """The matrix of a bundle in the algebra's own kind: one row per target, one column per source."""
+        label = {(edge.target, edge.source): edge.label for edge in self.edges if not edge.carry}
+        zero = self.algebra.zero
+        rows = [[label.get((target, source), zero) for source in bundle.sources] for target in bundle.targets]
+        return self.algebra.matrix(rows, len(bundle.sources))
+
     def label_text(self, edge: Edge) -> str:
         """The label of an edge as text that SymPy reads."""
         return self.algebra.text(edge.label)
@@ -178,7 +220,16 @@ class FlowGraph:
     def __str__(self) -> str:
         name = {vertex.id: vertex.name for vertex in self.vertices}
         head = f"inputs {' '.join(name[p] for p in self.inputs)}, outputs {' '.join(name[p] for p in self.outputs)}"
-        return "\n".join([head, *(f"{name[e.source]} -> {name[e.target]} : {self.label_text(e)}" for e in self.edges)])
+        lines = []
+        for bundle in self.bundles:
+            ends = (" ".join(name[place] for place in places) for places in (bundle.sources, bundle.targets))
+            lines.append(f"{' -> '.join(ends)} : {bundle.text}")
+        lines += [
+            f"{name[e.source]} -> {name[e.target]} : {self.label_text(e)}"
+            for e in self.edges
+            if self.bundle_of(e) is None
+        ]
+        return "\n".join([head, *lines])
 
     def __repr__(self) -> str:
         return f"<FlowGraph: {len(self.vertices)} vertices, {len(self.edges)} edges, {self.algebra.name} labels>"
@@ -186,7 +237,7 @@ class FlowGraph:
     # -- taking home ------------------------------------------------------------------------------------------------
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object: ``schema``, ``inputs``, ``outputs``, ``vertices``, ``edges``.
+        """A JSON object: ``schema``, ``inputs``, ``outputs``, ``vertices``, ``edges``, ``bundles``.
 
         ``inputs`` and ``outputs`` are value names; an edge names its ends by their vertex names, which are the value
         names too except for carried copies (``x2@1``); labels are text that SymPy reads.
@@ -208,6 +259,14 @@ class FlowGraph:
                     "carry": e.carry,
                 }
                 for e in self.edges
+            ],
+            "bundles": [
+                {
+                    "sources": [name[place] for place in bundle.sources],
+                    "targets": [name[place] for place in bundle.targets],
+                    "matrix": bundle.text,
+                }
+                for bundle in self.bundles
             ],
         }
 
@@ -309,6 +368,8 @@ class Workspace:
         self.outputs: list[VertexId] = []
         self.input_places: dict[VertexId, list[int]] = {}
         self.output_places: dict[VertexId, list[int]] = {}
+        self.bundles: list[Bundle] = []
+        self._bundled: dict[VertexId, int] = {}
         self._journal: dict[Key, SparseRow | None] = {}
 
     @staticmethod
@@ -326,6 +387,8 @@ class Workspace:
             work.add_input(place)
         for place in graph.outputs:
             work.add_output(place)
+        for bundle in graph.bundles:
+            work.add_bundle(bundle)
         work.forget()
         return work
 
@@ -338,6 +401,7 @@ class Workspace:
         other.inputs, other.outputs = list(self.inputs), list(self.outputs)
         other.input_places = {place: list(places) for place, places in self.input_places.items()}
         other.output_places = {place: list(places) for place, places in self.output_places.items()}
+        other.bundles, other._bundled = list(self.bundles), dict(self._bundled)
         return other
 
     def freeze(self) -> FlowGraph:
@@ -347,7 +411,8 @@ class Workspace:
         ]
         edges.sort(key=_edge_order)
         vertices = sorted(self.vertices.values(), key=lambda v: (v.time, v.register))
-        return FlowGraph(self.algebra, tuple(vertices), tuple(edges), tuple(self.inputs), tuple(self.outputs))
+        ends = tuple(self.inputs), tuple(self.outputs)
+        return FlowGraph(self.algebra, tuple(vertices), tuple(edges), *ends, tuple(self.bundles))
 
     # -- primitives -------------------------------------------------------------------------------------------------
 
@@ -368,8 +433,33 @@ class Workspace:
         self.set_row(place, ())
         del self.vertices[place], self.rows[place], self.readers[place]
 
+    def rename(self, place: VertexId, name: str) -> None:
+        """Give a vertex another name."""
+        self.vertices[place] = replace(self.vertices[place], name=name)
+
+    def add_bundle(self, bundle: Bundle) -> None:
+        """Say that the edges between some vertices carry a matrix together."""
+        self.bundles.append(bundle)
+        for target in bundle.targets:
+            self._bundled[target] = self._bundled.get(target, 0) + 1
+
+    def is_bundled(self, place: VertexId) -> bool:
+        """Whether a bundle ends at a vertex."""
+        return place in self._bundled
+
+    def remove_bundle(self, bundle: Bundle) -> None:
+        """Leave the edges of a bundle as they are, each for itself."""
+        self.bundles.remove(bundle)
+        for target in bundle.targets:
+            self._bundled[target] -= 1
+            if not self._bundled[target]:
+                del self._bundled[target]
+
     def set_row(self, place: VertexId, row: tuple[RowEntry, ...]) -> None:
-        """Replace all edges into a vertex."""
+        """Replace all edges into a vertex. A bundle that ends there is no bundle any more."""
+        if place in self._bundled:
+            for bundle in [bundle for bundle in self.bundles if place in bundle.targets]:
+                self.remove_bundle(bundle)
         if place not in self._journal:
             self._journal[place] = self._sparse(place)
         for source, _, _ in self.rows[place]:
@@ -424,6 +514,10 @@ class Workspace:
                 self.readers[source][target] = self.readers[source].get(target, 0) + 1
         self.inputs, self.outputs = self.outputs, self.inputs
         self.input_places, self.output_places = self.output_places, self.input_places
+        turned = [replace(bundle, sources=bundle.targets, targets=bundle.sources) for bundle in self.bundles]
+        self.bundles, self._bundled = [], {}
+        for bundle in turned:
+            self.add_bundle(bundle)
         self.forget()
 
     # -- the journal ------------------------------------------------------------------------------------------------

@@ -13,13 +13,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
+from math import lcm, prod
 from typing import Any, final
 
 import numpy as np
 
+from flowgraph.block_entries import solved_entries
+
 Label = Any
 """An element of some label algebra."""
+
+Matrix = Sequence[Sequence[Label]]
+"""Rows of labels."""
 
 PRIME = 2**61 - 1
 """The largest modulus of the residues, a Mersenne prime."""
@@ -74,6 +79,32 @@ class LabelAlgebra(ABC):
         """Whether a label is the zero of the algebra."""
         return self.equal(x, self.zero)
 
+    def inverse(self, name: str, rows: Matrix) -> Matrix:
+        """A⁻¹ for a square matrix A of labels, by default by Gauss and Jordan.
+
+        Args:
+            name: what A is called, for algebras that write A⁻¹ rather than its entries.
+            rows: A.
+
+        Raises:
+            ZeroDivisionError: A is singular.
+        """
+        return gauss_jordan(self, rows)
+
+    def solve(self, name: str, rows: Matrix, right: Matrix) -> Matrix:
+        """A⁻¹ B, by default the product of the inverse with B.
+
+        Args:
+            name: what A⁻¹ B is called, for algebras that write it so.
+            rows: A.
+            right: B.
+        """
+        return product(self, self.inverse(name, rows), right)
+
+    def cleared(self, labels: Sequence[Label]) -> tuple[Label, ...]:
+        """The labels times one non-zero factor that makes them simple: in a fraction field, without denominators."""
+        return tuple(labels)
+
     def text(self, x: Label) -> str:
         """The label as text that SymPy reads."""
         return str(x)
@@ -85,6 +116,46 @@ class LabelAlgebra(ABC):
     def matrix(self, rows: Sequence[Sequence[Label]], columns: int) -> Any:
         """The algebra's own kind of matrix: here, a tuple of rows."""
         return tuple(tuple(row) for row in rows)
+
+
+def gauss_jordan(algebra: LabelAlgebra, rows: Matrix) -> Matrix:
+    """The inverse of a square matrix of labels; the first non-zero entry of a column is its pivot.
+
+    Raises:
+        ZeroDivisionError: the matrix is singular.
+    """
+    size = len(rows)
+    work = [[*row, *(algebra.one if i == j else algebra.zero for j in range(size))] for i, row in enumerate(rows)]
+    for k in range(size):
+        pivot = next((i for i in range(k, size) if not algebra.is_zero(work[i][k])), None)
+        if pivot is None:
+            raise ZeroDivisionError("singular matrix")
+        work[k], work[pivot] = work[pivot], work[k]
+        factor = algebra.reciprocal(work[k][k])
+        head = [algebra.mul(factor, x) for x in work[k]]
+        work[k] = head
+        for i in range(size):
+            if i == k or algebra.is_zero(work[i][k]):
+                continue
+            by = algebra.neg(work[i][k])
+            work[i] = [
+                algebra.add(x, algebra.mul(by, y)) if not algebra.is_zero(y) else x
+                for x, y in zip(work[i], head, strict=True)
+            ]
+    return tuple(tuple(row[size:]) for row in work)
+
+
+def product(algebra: LabelAlgebra, left: Matrix, right: Matrix) -> Matrix:
+    """The product of two matrices of labels."""
+    columns = len(right[0]) if right else 0
+    result = []
+    for row in left:
+        total = [algebra.zero] * columns
+        for x, factors in zip(row, right, strict=True):
+            if not algebra.is_zero(x):
+                total = [algebra.add(t, algebra.mul(x, y)) for t, y in zip(total, factors, strict=True)]
+        result.append(tuple(total))
+    return tuple(result)
 
 
 @final
@@ -119,6 +190,14 @@ class SymbolicLabels(LabelAlgebra):
         if x.is_Pow:
             return bool(x.exp.is_positive) and self.is_zero(x.base)
         return bool(x.is_Add and self._sympy.cancel(x) == 0)
+
+    def inverse(self, name: str, rows: Matrix) -> Matrix:
+        """Entries that print as those of A⁻¹ and know A (see ``block_entry``); zero where they are zero for every x."""
+        return solved_entries(name, rows, None)
+
+    def solve(self, name: str, rows: Matrix, right: Matrix) -> Matrix:
+        """Entries that print as those of A⁻¹ B and know A and B."""
+        return solved_entries(name, rows, right)
 
     def latex(self, x: Label) -> str:
         return self._sympy.latex(x)
@@ -168,6 +247,41 @@ class FractionLabels(LabelAlgebra):
 
     def is_zero(self, x: Label) -> bool:
         return not x
+
+    def inverse(self, name: str, rows: Matrix) -> Matrix:
+        """A⁻¹ without fractions on the way: the adjugate and the determinant of a matrix of polynomials (SymPy)."""
+        from sympy.polys.matrices import DomainMatrix
+        from sympy.polys.matrices.exceptions import DMNonInvertibleMatrixError
+
+        # Row i times its common denominator d: A = D⁻¹ P, so A⁻¹ = P⁻¹ D.
+        cleared = [self._cleared(row) for row in rows]
+        ring = self._field.ring.to_domain()
+        matrix = DomainMatrix([list(row) for row, _ in cleared], (len(rows), len(rows)), ring)
+        try:
+            numerators, determinant = matrix.inv_den()
+        except DMNonInvertibleMatrixError as error:
+            raise ZeroDivisionError("singular matrix") from error
+        if not determinant:
+            raise ZeroDivisionError("singular matrix")
+        new = self._field.new
+        return tuple(
+            tuple(new(entry * factor, determinant) for entry, (_, factor) in zip(row, cleared, strict=True))
+            for row in numerators.to_list()
+        )
+
+    def _cleared(self, labels: Sequence[Label]) -> tuple[tuple[Any, ...], Any]:
+        """The labels as polynomials with whole coefficients, times a common denominator, and that denominator."""
+        common = self._field.ring.one
+        for label in labels:
+            if label.denom != common and label.denom != 1:
+                common = common.lcm(label.denom)
+        cleared = [label.numer * common.exquo(label.denom) for label in labels]
+        # Polynomials over Q are no normal forms of the field unless their coefficients are whole.
+        scale = lcm(*(int(c.denominator) for polynomial in (common, *cleared) for c in polynomial.coeffs()))
+        return tuple(polynomial * scale for polynomial in cleared), common * scale
+
+    def cleared(self, labels: Sequence[Label]) -> tuple[Label, ...]:
+        return tuple(self._field.raw_new(numerator) for numerator in self._cleared(labels)[0])
 
     def text(self, x: Label) -> str:
         return str(x.as_expr())
@@ -240,12 +354,62 @@ class FloatLabels(LabelAlgebra):
     def number(self, value: Fraction) -> Label:
         return float(value)
 
+    def inverse(self, name: str, rows: Matrix) -> Matrix:
+        """A⁻¹ by LAPACK, with partial pivoting."""
+        return tuple(map(tuple, _float_inverse(np.array(rows, dtype=float)).tolist()))
+
     def text(self, x: Label) -> str:
         return repr(float(x))
 
     def matrix(self, rows: Sequence[Sequence[Label]], columns: int) -> Any:
         """A float64 array."""
         return np.array(rows, dtype=float).reshape(len(rows), columns)
+
+
+@final
+class BoundedFloatLabels(LabelAlgebra):
+    """Pairs (x, m): a float and a magnitude that bounds what its rounding error is relative to.
+
+    |x| ≤ m, and the error of x is of the order of m times the unit roundoff: sums add magnitudes, products multiply
+    them, 1/x has m/x², and A⁻¹ = (LU)⁻¹ has |A⁻¹| (M + |L||U|) |A⁻¹|. So a cancellation shows as x much smaller than m.
+    """
+
+    name = "bounded floats"
+    zero = (0.0, 0.0)
+    one = (1.0, 1.0)
+
+    def add(self, x: Label, y: Label) -> Label:
+        return (x[0] + y[0], x[1] + y[1])
+
+    def mul(self, x: Label, y: Label) -> Label:
+        return (x[0] * y[0], x[1] * y[1])
+
+    def neg(self, x: Label) -> Label:
+        return (-x[0], x[1])
+
+    def reciprocal(self, x: Label) -> Label:
+        return (1.0 / x[0], x[1] / x[0] / x[0])
+
+    def number(self, value: Fraction) -> Label:
+        return (float(value), abs(float(value)))
+
+    def inverse(self, name: str, rows: Matrix) -> Matrix:
+        from scipy.linalg import lu
+
+        matrix = np.array([[x for x, _ in row] for row in rows])
+        found = _float_inverse(matrix)
+        # LU rounds where A has zeros, so its factors bound the error, and A's entries have errors of their own.
+        factors: Any = lu(matrix, permute_l=True)
+        within = np.abs(factors[0]) @ np.abs(factors[1]) + np.array([[m for _, m in row] for row in rows])
+        bound = np.abs(found) @ within @ np.abs(found)
+        return tuple(tuple(zip(*pair, strict=True)) for pair in zip(found.tolist(), bound.tolist(), strict=True))
+
+
+def _float_inverse(matrix: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    try:
+        return np.linalg.inv(matrix)
+    except np.linalg.LinAlgError as error:
+        raise ZeroDivisionError("singular matrix") from error
 
 
 @dataclass(slots=True)

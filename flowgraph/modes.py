@@ -7,38 +7,57 @@
 | reverse-inverse | J⁻ᵀ w  | carry, invert, shift, unlayer                      |
 | forward-inverse | J⁻¹ v  | carry, invert, shift, unlayer, reverse             |
 
+Where a step is not equasive, ``lump`` comes before ``invert`` and ``expand`` after it.
+
 Reference: arXiv:2411.18786, Fig. 3.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Any
 
 from flowgraph.errors import InputError, NotApplicable, NotInvertible
 from flowgraph.graph import Workspace
 from flowgraph.labels import GENERIC, CountingLabels
-from flowgraph.liveness import Liveness
+from flowgraph.lumping import finest_order
+from flowgraph.orders import legal_order
 from flowgraph.partials import CountedPartials, linearise
 from flowgraph.program import Program, Step, require_program
 from flowgraph.rewrite.derivation import LABELLINGS, Derivation, Mode, Pipeline, record, run
 from flowgraph.rewrite.rules import with_carry
+from flowgraph.structure import data_flow, require_invertible
+
+Order = Sequence[int | str] | Any
+"""Step numbers from 0 or names of results, as a sequence or an integer array."""
 
 
-def pipeline(mode: Mode | str, *, sparse: bool = False) -> Pipeline:
+def pipeline(mode: Mode | str, *, sparse: bool = False, lumped: bool = False) -> Pipeline:
     """The stages of a mode after the primal graph, each with the rule that leads to it.
 
     Args:
         mode: one of the four modes.
         sparse: carry values only to the rows where they are read (see ``Carry``).
+        lumped: make lumps before an inversion, and expand their block labels after it.
     """
     rules = with_carry(sparse=sparse)
-    return tuple((stage, rules[rule]) for stage, rule in Mode(mode).stages)
+    mode = Mode(mode)
+    return tuple((stage, rules[rule]) for stage, rule in (mode.stages_with_lumps if lumped else mode.stages))
 
 
-def derive(program: Program, mode: Mode | str, *, labels: str = "symbolic", sparse: bool | None = None) -> Derivation:
+def derive(
+    program: Program,
+    mode: Mode | str,
+    *,
+    labels: str = "symbolic",
+    sparse: bool | None = None,
+    order: Order | None = None,
+) -> Derivation:
     """Derive the graph of a mode from a program, rule by rule.
+
+    An inverse mode puts the steps into the order with the most lumps (see ``best_order``), unless it is given one.
+    Where every step is equasive that is the program's own order, and every lump is one step.
 
     Args:
         program: straight-line code; dead code is removed first.
@@ -47,12 +66,14 @@ def derive(program: Program, mode: Mode | str, *, labels: str = "symbolic", spar
             edge) or ``"counts"`` (an operation counter).
         sparse: False draws every live value in every row, as the paper does, n·T vertices in all; True only in the rows
             where it is read. None takes False up to 50,000 vertices.
+        order: step numbers from 0, or names of results: the order of the steps.
 
     Returns:
         The derivation: ``stages`` from ``"primal"`` to the last one, ``steps``, and ``graph``, the result.
 
     Raises:
-        NotInvertible: an inverse mode of a program that is not square, or has a step that is not equasive.
+        NotInvertible: an inverse mode of a program that is not square, or whose Jacobian is singular for every x.
+        InputError: the order leaves out, repeats or misplaces a step.
 
     Reference: arXiv:2411.18786, Fig. 3.
 
@@ -65,25 +86,56 @@ def derive(program: Program, mode: Mode | str, *, labels: str = "symbolic", spar
         z1 -> x1 : 1/a
         z1 -> x3 : -d/c
         z2 -> x3 : 1/c
+        >>> lump = parse("inputs x, y\\nu = f(x, y)\\nv = g(x, y)\\noutputs u, v")
+        >>> derivation = derive(lump, "reverse-inverse")
+        >>> print(derivation.stages["lumped"])
+        inputs x y, outputs u v
+        x y -> u v : A1
+        >>> print(derivation.graph)
+        inputs x y, outputs u v
+        x -> v : A1inv_1_2
+        y -> v : A1inv_2_2
+        x -> u : A1inv_1_1
+        y -> u : A1inv_2_1
     """
     require_program(program)
     mode = Mode(mode)
     if not isinstance(labels, str) or labels not in LABELLINGS:
         raise InputError("there are no such labels", got=repr(labels), expected=", ".join(map(repr, LABELLINGS)))
-    program = program.without_dead_code()
-    live = program.liveness()
-    if mode.inverse:
-        require_equasive(program, live)
+    program = in_order(program, order, inverse=mode.inverse)
     if sparse is None:
-        sparse = int(live.widths.sum()) > 50_000
+        sparse = int(program.liveness().widths.sum()) > 50_000
+    stages = pipeline(mode, sparse=sparse, lumped=has_lumps(program))
     try:
-        return record(program, mode, LABELLINGS[labels](program), pipeline(mode, sparse=sparse))
+        return record(program, mode, LABELLINGS[labels](program), stages)
     except NotApplicable as error:
         raise zero_pivot(program, error) from error
 
 
+def in_order(program: Program, order: Order | None, *, inverse: bool) -> Program:
+    """The program without dead code, in the given order, or in the best one where its inverse is wanted.
+
+    Raises:
+        NotInvertible: the inverse is wanted and the Jacobian has none, for every x.
+        InputError: the order leaves out, repeats or misplaces a step.
+    """
+    structure = require_invertible(program) if inverse else None
+    if order is not None:
+        flow = data_flow(program) if structure is None else structure.flow
+        return program.reordered(legal_order(program, flow, order))
+    if structure is None or not has_lumps(program):
+        return program.without_dead_code()
+    return program.reordered(finest_order(structure))
+
+
+def has_lumps(program: Program) -> bool:
+    """Whether some step is not equasive, so that an inverse mode has to make lumps."""
+    live = program.liveness()
+    return bool((live.active & (live.deaths != 1)).any())
+
+
 def zero_pivot(program: Program, error: NotApplicable) -> NotInvertible | NotApplicable:
-    """The error for an equasive step whose dying argument has a partial that is zero for every x.
+    """The error for a step or lump whose pivot is zero for every x, though its pattern is not.
 
     Any other reason for a rule not to apply is a fault of the rule and comes back as it is.
     """
@@ -91,67 +143,17 @@ def zero_pivot(program: Program, error: NotApplicable) -> NotInvertible | NotApp
         return error
     step = program.step(error.place[1] - 1)
     return NotInvertible(
-        "the Jacobian is singular for every x: a step loses the argument that dies",
+        "the Jacobian is singular for every x: a step or lump loses what dies in it",
         step=step.index + 1,
-        kind="equasive",
         where=_place_of(step),
         got=error.what,
-        remedy="the result must depend on the argument it overwrites; z = x - x does not",
+        remedy="the results must depend on the arguments they overwrite, independently; z = x - x does not",
     )
 
 
 def _place_of(step: Step) -> str:
     line = f"line {step.line}, " if step.line else ""
     return f"{line}step {step.index + 1}: {step}"
-
-
-def require_equasive(program: Program, live: Liveness) -> None:
-    """Raise ``NotInvertible`` unless the program is square and every step of it is equasive.
-
-    Raises:
-        NotInvertible: with the line, the kind of the step, and the arguments that die there.
-    """
-    n, m = program.n_inputs, program.n_outputs
-    if m != n:
-        raise NotInvertible(
-            "an inverse mode needs as many outputs as inputs",
-            got=f"{n} input{'s' * (n != 1)} and {m} output{'s' * (m != 1)}",
-            expected="n inputs and n outputs",
-            remedy="list the values to keep after `outputs`, passive inputs too",
-        )
-    values, counts = np.unique(program.outputs, return_counts=True)
-    if (counts > 1).any():
-        twice = program.name(int(values[counts > 1][0]))
-        raise NotInvertible(
-            f"the Jacobian is singular for every x: {twice} is listed twice among the outputs",
-            got=f"outputs {', '.join(program.output_names[:20])}",
-            remedy="list every output once",
-        )
-    unread = np.flatnonzero(live.last_use[:n] < 0)
-    if len(unread):
-        raise NotInvertible(
-            f"the Jacobian is singular for every x: nothing reads the input {program.name(int(unread[0]))}",
-            remedy="remove the input, or list it among the outputs",
-        )
-    wrong = np.flatnonzero(live.active & (live.deaths != 1))
-    if len(wrong) == 0:
-        return
-    step = program.step(int(wrong[0]))
-    arguments = program.arguments()[program.starts[step.index] : program.starts[step.index + 1]]
-    died = tuple(program.name(v) for v in live.died(step.index, arguments))
-    kind = live.kind(step.index)
-    others = f" ({len(wrong)} steps of this program are not equasive)" if len(wrong) > 1 else ""
-    raise NotInvertible(
-        f"step {step.index + 1} is {kind}, so its local Jacobian is not square",
-        step=step.index + 1,
-        kind=str(kind),
-        died=died,
-        where=f"{_place_of(step)}{others}",
-        got=f"{len(died)} arguments die there: {', '.join(died)}" if died else "no argument dies there",
-        expected="exactly one argument dies, and the result overwrites it",
-        remedy="order the steps so that each result overwrites one argument; steps that only jointly keep the width "
-        "need lumps, which this version does not have yet",
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +183,16 @@ class OperationCount:
     sweep: Operations
 
 
-def count_operations(program: Program, mode: Mode | str) -> OperationCount:
+def count_operations(program: Program, mode: Mode | str, *, order: Order | None = None) -> OperationCount:
     """The exact number of arithmetic operations of a mode, counted by deriving its graph in the counting algebra.
+
+    A lump has one edge for each entry of A⁻¹ and of −A⁻¹B, and its labels are counted as Gauss and Jordan compute them.
+    What a lump costs when A is factored instead is in ``analyze``.
+
+    Args:
+        program: straight-line code.
+        mode: one of the four modes.
+        order: as in ``derive``.
 
     Example:
         >>> from flowgraph.language import parse
@@ -194,14 +204,12 @@ def count_operations(program: Program, mode: Mode | str) -> OperationCount:
     """
     require_program(program)
     mode = Mode(mode)
-    program = program.without_dead_code()
-    if mode.inverse:
-        require_equasive(program, program.liveness())
+    program = in_order(program, order, inverse=mode.inverse)
     labelling = CountedPartials(program)
     tally = labelling.tally
     work = linearise(program, labelling)
     try:
-        for _ in run(work, pipeline(mode, sparse=True)):
+        for _ in run(work, pipeline(mode, sparse=True, lumped=has_lumps(program))):
             pass
     except NotApplicable as error:
         raise zero_pivot(program, error) from error

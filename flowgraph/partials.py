@@ -93,6 +93,11 @@ def edge_slots(program: Program) -> Iterator[tuple[int, tuple[tuple[int, tuple[i
         yield step, tuple(slots.items())
 
 
+def _in_order_of_lines(program: Program) -> list[tuple[int, tuple[tuple[int, tuple[int, ...]], ...]]]:
+    """``edge_slots`` by source line: so letters stay with their partials where the steps are put in another order."""
+    return sorted(edge_slots(program), key=lambda item: program.line(item[0]))
+
+
 class ConstantPartials:
     """Finds the partials that are the same number for every x, such as those of + and of a product with a constant.
 
@@ -158,7 +163,7 @@ class SymbolicPartials(Labelling):
         self._letters: dict[tuple[int, int], Any] = {}
         meanings: dict[str, str] = {}
         names = coefficient_names(_taken(program))
-        for step, arguments in edge_slots(program):
+        for step, arguments in _in_order_of_lines(program):
             if program.codes[step] >= 0:
                 continue
             function = program.functions[-1 - int(program.codes[step])]
@@ -193,7 +198,7 @@ class FractionPartials(Labelling):
         names = coefficient_names(_taken(program))
         self.definitions: dict[str, tuple[int, int]] = {}
         found: dict[tuple[int, int], Fraction | str] = {}
-        for step, arguments in edge_slots(program):
+        for step, arguments in _in_order_of_lines(program):
             for argument, slots in arguments:
                 value = constants.find(step, slots[0])
                 if value is None:

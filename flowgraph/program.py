@@ -181,7 +181,7 @@ class Program:
         return int(self.line_numbers[np.searchsorted(self.line_starts, step, side="right") - 1])
 
     def _lines_of(self, steps: Array) -> tuple[Array | None, Array | None]:
-        """The runs of source lines of a subset of the steps, ascending."""
+        """The runs of source lines of some of the steps, in the order given."""
         if self.line_starts is None or self.line_numbers is None or len(self.line_starts) == 0:
             return self.line_starts, self.line_numbers
         lines = self.line_numbers[np.searchsorted(self.line_starts, steps, side="right") - 1]
@@ -255,6 +255,46 @@ class Program:
             operands=np.where(operands >= 0, renumber[np.maximum(operands, 0)], operands).astype(self.operands.dtype),
             outputs=renumber[self.outputs].astype(self.outputs.dtype),
             names=None if self.names is None else tuple(self.names[k] for k in np.flatnonzero(kept)),
+            line_starts=line_starts,
+            line_numbers=line_numbers,
+            guards=tuple(replace(g, values=renumber[g.values]) for g in self.guards),
+        )
+
+    def reordered(self, order: Array) -> Program:
+        """The same program with its steps in another order. Names stay with their values, so that both can be compared.
+
+        Args:
+            order: (T′,) step numbers, each after those it reads. Steps that are left out must be dead.
+
+        Raises:
+            ProgramError: a step reads a value that is not computed before it.
+
+        Example:
+            >>> from flowgraph.language import parse
+            >>> program = parse("inputs x, y\\nu = f(x)\\nv = g(y)\\noutputs u, v")
+            >>> [str(step) for step in program.reordered(np.array([1, 0])).steps()]
+            ['v = g(y)', 'u = f(x)']
+        """
+        n = self.n_inputs
+        order = np.asarray(order, dtype=np.int64)
+        if self.names is None and np.array_equal(order, np.arange(self.n_steps)):
+            return self
+        values = np.concatenate([np.arange(n), n + order])
+        # What is left out gets a number that no step may read.
+        renumber = np.full(self.n_values, self.n_values, dtype=np.int64)
+        renumber[values] = np.arange(len(values))
+        counts = np.diff(self.starts)[order]
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        places = np.repeat(self.starts[order] - starts[:-1], counts) + np.arange(starts[-1])
+        operands = self.operands[places]
+        line_starts, line_numbers = self._lines_of(order)
+        return replace(
+            self,
+            codes=self.codes[order],
+            starts=starts.astype(self.starts.dtype),
+            operands=np.where(operands >= 0, renumber[np.maximum(operands, 0)], operands).astype(self.operands.dtype),
+            outputs=renumber[self.outputs].astype(self.outputs.dtype),
+            names=tuple(self.name(int(v)) for v in values),
             line_starts=line_starts,
             line_numbers=line_numbers,
             guards=tuple(replace(g, values=renumber[g.values]) for g in self.guards),

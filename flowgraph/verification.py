@@ -22,16 +22,16 @@ import numpy as np
 
 from flowgraph.effects import (
     graph_equations,
+    implied,
     inverted_layer,
     kept_map,
     program_equations,
-    same_equations,
     transposed,
 )
 from flowgraph.errors import DomainError, GraphError, InputError, NotApplicable
 from flowgraph.graph import Delta, FlowGraph, VertexId, Workspace, difference
-from flowgraph.labels import PRIME, FloatLabels, Label
-from flowgraph.modes import Mode, pipeline, require_equasive, zero_pivot
+from flowgraph.labels import PRIME, BoundedFloatLabels, Label
+from flowgraph.modes import Mode, Order, has_lumps, in_order, pipeline, zero_pivot
 from flowgraph.numbers import NumericPoint, Reference, draw_points, reference_jacobian, value_error
 from flowgraph.partials import (
     ConstantPartials,
@@ -45,7 +45,7 @@ from flowgraph.partials import (
 from flowgraph.program import Program, require_program
 from flowgraph.rewrite.derivation import Application, Pipeline, run
 from flowgraph.rewrite.engine import Effect, Rule, Step
-from flowgraph.symbolic import Row, accumulate, accumulate_adjoint, graph_rows, linear_map, partial_defects, paths, push
+from flowgraph.symbolic import Row, accumulate, accumulate_adjoint, linear_map, partial_defects, paths, push
 
 SCHEMA = "flowgraph/verification/1"
 
@@ -146,6 +146,7 @@ def verify(
     method: str = "auto",
     modes: Mode | str | Iterable[Mode | str] = tuple(Mode),
     seed: int = 0,
+    order: Order | None = None,
     progress: Progress | None = None,
 ) -> Verification:
     """Prove that the derived graphs of a program compute J, Jᵀ, J⁻¹ and J⁻ᵀ.
@@ -160,13 +161,15 @@ def verify(
             200 steps.
         modes: the modes to check, or one of them; by default all four.
         seed: seed of the random points.
+        order: the order of the steps, as in ``derive``; by default the best one if an inverse mode is checked.
         progress: is told how far the work is.
 
     Returns:
         The report; ``ok`` says whether every check holds.
 
     Raises:
-        NotInvertible: an inverse mode is asked of a program that has none by the rules.
+        NotInvertible: an inverse mode is asked of a program whose Jacobian is not square, or singular for every x.
+        InputError: the order leaves out, repeats or misplaces a step; or no such method.
 
     Example:
         >>> from flowgraph.language import parse
@@ -180,9 +183,7 @@ def verify(
     if not wanted:
         raise InputError("no mode is given to verify", expected=", ".join(repr(mode.value) for mode in Mode))
     tell = progress or _silent
-    program = program.without_dead_code()
-    if any(mode.inverse for mode in wanted):
-        require_equasive(program, program.liveness())
+    program = in_order(program, order, inverse=any(mode.inverse for mode in wanted))
     if method == "auto":
         method = "exact" if program.n_steps <= EXACT_STEPS else "prime-field"
     checks: list[Check] = []
@@ -319,7 +320,8 @@ def _exact(program: Program, modes: Sequence[Mode], tell: Progress) -> list[Chec
     oracle = _Oracle(program, labelling)
     effects = _Effects()
     sparse = program.n_steps * program.n_inputs > 20_000
-    pipelines = {mode: pipeline(mode, sparse=sparse) for mode in modes}
+    lumped = has_lumps(program)
+    pipelines = {mode: pipeline(mode, sparse=sparse, lumped=lumped) for mode in modes}
     found: dict[Mode, Check] = {}
     tell("exact", 0, len(modes))
     for mode, work in _derived(linearise(program, labelling), pipelines, effects):
@@ -363,7 +365,7 @@ class _Oracle:
             return equations
         if (graph.input_names, graph.output_names) != _ends(self._program, mode):
             return f"inputs {graph.input_names} and outputs {graph.output_names} are not those of the mode"
-        return same_equations(self._labelling.algebra, self._equations, equations)
+        return implied(self._labelling.algebra, self._equations, equations)
 
 
 def _ends(program: Program, mode: Mode) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -416,6 +418,10 @@ def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Progr
     # A step with k arguments has k² entries in its inverted layer, and its edges are in a few rewrites each.
     # Copies of one value are merged by halving, which compares its edges log T times.
     each = 40 * (steps + n) + 10 * int((np.diff(program.starts).astype(float) ** 2).sum()) + 4 * n
+    lumped = has_lumps(program)
+    if lumped:
+        # A lump that replaces l of n values has at most n² entries.
+        each += 10 * steps * n**2
     claims = each * math.ceil(math.log2(steps + 2))
     points = points_needed(degree, claims)
     bound = math.log2(max(claims, 1)) - points * (_FIELD_BITS - math.log2(degree))
@@ -437,7 +443,7 @@ def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Progr
         Mode.REVERSE_INVERSE: (pulled, w),
     }
     effects = _Effects()
-    pipelines = {mode: pipeline(mode, sparse=True) for mode in modes}
+    pipelines = {mode: pipeline(mode, sparse=True, lumped=lumped) for mode in modes}
     found: dict[Mode, Check] = {}
     for mode, work in _derived(linearise(program, fixed), pipelines, effects):
         source, target = given[mode]
@@ -532,15 +538,14 @@ def _relative_error(program: Program, point: NumericPoint, mode: Mode, reference
     where the graph has no map.
     """
     expected = reference.of_mode(mode)
-    work = linearise(program, FloatPartials(program, point.values, point.letters))
+    labelling = FloatPartials(program, point.values, point.letters)
     try:
-        for _ in run(work, pipeline(mode, sparse=True)):
-            pass
+        graph = _evaluated(program, labelling, mode)
+        bounded = _evaluated(program, _Bounded(labelling), mode)
     except NotApplicable:
         return None
     if expected is None:
         return None
-    graph = work.freeze()
     if not all(math.isfinite(edge.label) for edge in graph.edges):
         # The reciprocal of a tiny pivot may overflow where nothing is wrong; a partial that is no number may not.
         return None if mode.inverse or not np.isfinite(expected).all() else math.inf
@@ -549,17 +554,29 @@ def _relative_error(program: Program, point: NumericPoint, mode: Mode, reference
             found = linear_map(graph)
         except GraphError:
             return math.inf
-        magnitude = push(
-            FloatLabels(),
-            {t: [(s, abs(x), c) for s, x, c in row] for t, row in graph_rows(graph).items()},
-            graph.inputs,
-            graph.outputs,
-            [{j: 1.0} for j in range(len(graph.inputs))],
-        )
-        scale = np.array([[row.get(j, 0.0) for j in range(len(graph.inputs))] for row in magnitude])
-        scale = scale.reshape(found.shape)
+        scale = np.array([[bound for _, bound in row] for row in linear_map(bounded)]).reshape(found.shape)
         if np.isinf(scale).any() or not np.isfinite(expected).all():
             return None
         # Entries that no path reaches are 0 in the graph and of the order of 10⁻³⁰ in the reference.
         floor = 1e-12 * float(np.max(scale, initial=0.0)) or 1.0
         return float(np.max(np.abs(found - expected) / np.maximum(scale, floor), initial=0.0))
+
+
+def _evaluated(program: Program, labelling: Labelling, mode: Mode) -> FlowGraph:
+    work = linearise(program, labelling)
+    with np.errstate(all="ignore"):
+        for _ in run(work, pipeline(mode, sparse=True, lumped=has_lumps(program))):
+            pass
+    return work.freeze()
+
+
+class _Bounded(Labelling):
+    """Numbers with the magnitudes that their rounding errors are relative to."""
+
+    def __init__(self, labelling: FloatPartials) -> None:
+        self.algebra = BoundedFloatLabels()
+        self._labelling = labelling
+
+    def partial(self, step: int, slot: int) -> Label:
+        value = self._labelling.partial(step, slot)
+        return (value, abs(value))

@@ -21,6 +21,7 @@ ROOT = Path(flowgraph.__file__).parent
 LEVELS: Mapping[str, float] = {
     "errors": 0,
     "version": 0,
+    "block_entries": 0.5,
     "operations": 1,
     "labels": 1,
     "liveness": 2,
@@ -29,6 +30,9 @@ LEVELS: Mapping[str, float] = {
     "program": 3,
     "builder": 4,
     "partials": 4,
+    "structure": 4,
+    "orders": 4.25,
+    "lumping": 4.5,
     "language": 5,
     "tracing": 5,
     "tracing.*": 5,

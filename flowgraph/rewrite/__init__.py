@@ -3,7 +3,9 @@
 from flowgraph.rewrite.carry import Carry
 from flowgraph.rewrite.derivation import Application, Derivation
 from flowgraph.rewrite.engine import Effect, Rule, Site, Step
+from flowgraph.rewrite.expand import Expand
 from flowgraph.rewrite.invert import Invert
+from flowgraph.rewrite.lump import Lump
 from flowgraph.rewrite.reverse import Reverse
 from flowgraph.rewrite.rules import RULES
 from flowgraph.rewrite.shift import Shift
@@ -15,7 +17,9 @@ __all__ = [
     "Carry",
     "Derivation",
     "Effect",
+    "Expand",
     "Invert",
+    "Lump",
     "Reverse",
     "Rule",
     "Shift",

@@ -63,7 +63,20 @@ class Mode(StrEnum):
             >>> Mode("reverse").stages
             (('layered', 'carry'), ('unlayered', 'unlayer'), ('reversed', 'reverse'))
         """
-        inverted = (("inverted", "invert"), ("shifted", "shift")) if self.inverse else ()
+        return self._stages((("inverted", "invert"),))
+
+    @property
+    def stages_with_lumps(self) -> tuple[tuple[str, str], ...]:
+        """The stages where some steps are not equasive: an inverse mode makes lumps, and expands their block labels.
+
+        Example:
+            >>> [stage for stage, _ in Mode("reverse-inverse").stages_with_lumps]
+            ['layered', 'lumped', 'inverted', 'expanded', 'shifted', 'unlayered']
+        """
+        return self._stages((("lumped", "lump"), ("inverted", "invert"), ("expanded", "expand")))
+
+    def _stages(self, inversion: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        inverted = (*inversion, ("shifted", "shift")) if self.inverse else ()
         turned = (("reversed", "reverse"),) if self in (Mode.REVERSE, Mode.FORWARD_INVERSE) else ()
         return (("layered", "carry"), *inverted, ("unlayered", "unlayer"), *turned)
 
@@ -234,7 +247,11 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
     work = linearise(program, labelling)
     mode = Mode(data["mode"])
     recorded: Sequence[Mapping[str, Any]] = data["stages"]
-    if [entry["name"] for entry in recorded] != ["primal", *(name for name, _ in mode.stages)]:
+    names = [entry["name"] for entry in recorded]
+    mode_stages = next(
+        (s for s in (mode.stages, mode.stages_with_lumps) if names == ["primal", *(name for name, _ in s)]), None
+    )
+    if mode_stages is None:
         raise GraphError("the recorded stages are not those of the mode", got=str(mode))
     if not isinstance(data["sparse"], bool):
         raise GraphError('"sparse" must be true or false', got=repr(data["sparse"]))
@@ -242,7 +259,7 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
     stages = {"primal": work.freeze()}
     steps: list[Step] = []
     pending = deque(data["steps"])
-    for name, rule in mode.stages:
+    for name, rule in mode_stages:
         while pending and pending[0]["stage"] == name:
             item = pending.popleft()
             site = Site(tuple((index(register), index(time)) for register, time in item["site"]))

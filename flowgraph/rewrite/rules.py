@@ -5,12 +5,16 @@ from types import MappingProxyType
 
 from flowgraph.rewrite.carry import Carry
 from flowgraph.rewrite.engine import Rule
+from flowgraph.rewrite.expand import Expand
 from flowgraph.rewrite.invert import Invert
+from flowgraph.rewrite.lump import Lump
 from flowgraph.rewrite.reverse import Reverse
 from flowgraph.rewrite.shift import Shift
 from flowgraph.rewrite.unlayer import Unlayer
 
-RULES = MappingProxyType({rule.name: rule for rule in (Carry(), Invert(), Shift(), Unlayer(), Reverse())})
+RULES = MappingProxyType(
+    {rule.name: rule for rule in (Carry(), Lump(), Invert(), Expand(), Shift(), Unlayer(), Reverse())}
+)
 """Every rule by name, in the order in which a derivation uses them."""
 
 
