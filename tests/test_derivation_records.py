@@ -14,14 +14,14 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import flowgraph as fg
+from tests.examples import EQUASIVE
 from tests.strategies import equasive_programs
 
 HERE = Path(__file__).resolve().parent
-EXAMPLES = sorted((HERE.parent / "papers_examples").glob("*.fg"))
 FIGURE_2 = fg.parse("inputs x1, x2, x3\nz1 = f(x1, x2)\nz2 = g(x3, z1)\noutputs z1, x2, z2")
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EQUASIVE, ids=lambda path: path.stem)
 @pytest.mark.parametrize("mode", list(fg.Mode))
 @pytest.mark.parametrize(("labels", "sparse"), [("fractions", False), ("counts", False), ("symbolic", True)])
 def test_every_example_survives_json(path: Path, mode: fg.Mode, labels: str, sparse: bool) -> None:
@@ -224,7 +224,7 @@ def test_the_json_of_a_graph_field_by_field() -> None:
     }
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EQUASIVE, ids=lambda path: path.stem)
 def test_every_label_of_every_example_is_read_by_sympy_as_itself(path: Path) -> None:
     program = fg.load(path)
     for mode in fg.Mode:

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 import flowgraph as fg
 from flowgraph.liveness import Kind
 from flowgraph.modes import OperationCount, Operations, pipeline
+from tests.examples import EQUASIVE
 from tests.strategies import equasive_programs, programs
-
-EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "papers_examples").glob("*.fg"))
 
 
 def naive_sweep(graph: fg.FlowGraph) -> Operations:
@@ -44,7 +43,7 @@ def naive_labels(program: fg.Program, mode: fg.Mode) -> Operations:
     return Operations(products, 0, divisions)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EQUASIVE, ids=lambda path: path.stem)
 @pytest.mark.parametrize("mode", list(fg.Mode))
 def test_every_example_costs_what_its_graph_says(path: Path, mode: fg.Mode) -> None:
     program = fg.load(path)

@@ -1,28 +1,58 @@
-"""The programs in ``papers_examples``: each parses, is square, has equasive steps only, and round-trips."""
+"""The programs in ``papers_examples``: each parses, is square, round-trips, and is what its row of the table says.
+
+The table in ``papers_examples/README.md`` is held against brute force on one side and against flowgraph on the other.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import random
-import re
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from flowgraph.language import format_program, load, parse
 from flowgraph.liveness import Kind
 from flowgraph.program import Program
+from flowgraph.user_code import open_program
+from tests.examples import EQUASIVE, FILES, is_square_and_equasive
+from tests.examples import FOLDER as EXAMPLES
+from tests.example_oracle import best, blocks, lumps_along
+from tests.strategies import equasive_programs
 
-EXAMPLES = Path(__file__).parent.parent / "papers_examples"
-FILES = sorted(EXAMPLES.glob("*.fg"))
+
+class Row(NamedTuple):
+    """One row of the table, as text; lumps, best and blocks are – where the program is singular."""
+
+    what: str
+    kind: str
+    n: str
+    steps: str
+    lumps: str
+    best: str
+    blocks: str
 
 
-def is_square_and_equasive(program: Program) -> bool:
-    kinds = program.liveness().kinds()
-    return program.n_inputs == program.n_outputs and all(kind is Kind.EQUASIVE for kind in kinds)
+def read_table(text: str) -> dict[str, Row]:
+    """The rows of the table, by file. Every line that begins with | must be one, or the head."""
+    head, rule, *lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert head == "| file | what it shows | kind | n | steps | lumps | best | blocks |"
+    assert set(rule) == {"|", "-"}
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    rows = {name.strip("`"): Row(*rest) for name, *rest in cells}
+    assert len(rows) == len(lines), "a file has two rows"
+    return rows
+
+
+TABLE = read_table((EXAMPLES / "README.md").read_text(encoding="utf-8"))
+SINGULAR = [file for file in FILES if file.name in TABLE and TABLE[file.name].kind == "singular"]
+REGULAR = [file for file in FILES if file not in SINGULAR]
 
 
 def register_machine(seed: int) -> str:
@@ -66,10 +96,19 @@ def test_there_are_at_least_ten_besides_figure2():
 def test_example(file: Path):
     text = file.read_text(encoding="utf-8")
     program = load(file)
+    kinds = set(program.liveness().kinds())
+    widths = set(program.liveness().widths.tolist())
     assert text.startswith("# ")
     assert text.endswith("\n")
-    assert is_square_and_equasive(program), program.describe()
-    assert set(program.liveness().widths.tolist()) == {program.n_inputs}
+    assert program.n_inputs == program.n_outputs
+    assert kinds <= {Kind.EQUASIVE, Kind.EXPANSIVE, Kind.CONTRACTIVE}
+    assert (TABLE[file.name].kind == "equasive") == is_square_and_equasive(program)
+    if TABLE[file.name].kind == "equasive":
+        assert kinds == {Kind.EQUASIVE}
+        assert widths == {program.n_inputs}
+    elif TABLE[file.name].kind == "lumps":
+        assert kinds >= {Kind.EXPANSIVE, Kind.CONTRACTIVE}
+        assert min(widths) == program.n_inputs < max(widths)
     assert parse(format_program(program)) == program
     assert all(program.line(k) > 0 for k in range(program.n_steps))
 
@@ -92,14 +131,21 @@ def test_register_machine_is_what_its_generator_writes():
     assert parse(text).n_steps == 60
 
 
-def _value(program: Program, point: dict[str, float]) -> dict[str, float]:
-    values = [point[name] for name in program.input_names]
+def _values(program: Program, x: Iterable[float]) -> list[float]:
+    """The outputs at x, in order; a value that is listed twice comes twice."""
+    values = list(x)
+    assert len(values) == program.n_inputs
     for step in program.steps():
         assert step.operation is not None
         values.append(
             float(step.operation.evaluate(*(values[o] if o >= 0 else program.constants[-1 - o] for o in step.operands)))
         )
-    return {f"{program.name(int(v))}": values[int(v)] for v in program.outputs}
+    return [values[int(v)] for v in program.outputs]
+
+
+def _value(program: Program, point: dict[str, float]) -> dict[str, float]:
+    found = _values(program, (point[name] for name in program.input_names))
+    return dict(zip(program.output_names, found, strict=True))
 
 
 def test_known_programs_compute_what_their_headers_say():
@@ -121,16 +167,310 @@ def test_known_programs_compute_what_their_headers_say():
     np.testing.assert_allclose(fraction[0], 2 + 1 / (5 + 1 / (2 + 1 / (5 + 1 / 3.0))), rtol=1e-13)
 
 
-# -- the README and the Python functions -----------------------------------------------------------------------------
+# -- what the programs with lumps compute ------------------------------------------------------------------------------
+
+Array = np.ndarray[Any, Any]
 
 
-def test_the_readme_lists_every_file_with_its_sizes():
-    rows = re.findall(r"^\| `([^`]+)` \|.*\| (\d+|any) \| (\d+|[^|]+) \|$", (EXAMPLES / "README.md").read_text(), re.M)
-    listed = {name: (n, steps.strip()) for name, n, steps in rows}
-    assert {file.name for file in FILES} == {name for name in listed if name.endswith(".fg")}
+def _lotka_volterra(x: Array) -> Array:
+    return np.array([x[0] * (1.1 - 0.4 * x[1]), x[1] * (0.1 * x[0] - 0.4)])
+
+
+def _pendulum(x: Array) -> Array:
+    return np.array([x[1], -np.sin(x[0])])
+
+
+def _three_euler_steps(x: Array) -> Array:
+    for _ in range(3):
+        x = x + 0.1 * _pendulum(x)
+    return x
+
+
+def _rk4(x: Array) -> Array:
+    h = 0.1
+    k1 = _pendulum(x)
+    k2 = _pendulum(x + h / 2 * k1)
+    k3 = _pendulum(x + h / 2 * k2)
+    k4 = _pendulum(x + h * k3)
+    return x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+def _leapfrog(x: Array) -> Array:
+    q, p = x
+    for _ in range(2):
+        p = p - 0.05 * np.sin(q)
+        q = q + 0.1 * p
+        p = p - 0.05 * np.sin(q)
+    return np.array([q, p])
+
+
+def _broyden(x: Array) -> Array:
+    padded = np.concatenate([[0.0], x, [0.0]])
+    return (3 - 2 * x) * x - padded[:-2] - 2 * padded[2:] + 1
+
+
+def _householder(x: Array) -> Array:
+    x, v = x[:3], x[3:]
+    return np.concatenate([(np.eye(3) - 2 * np.outer(v, v) / (v @ v)) @ x, v])
+
+
+def _horner_live(x: Array) -> Array:
+    cubic = np.polynomial.Polynomial(x[1:])
+    return np.array([x[0], cubic(x[0]), cubic.deriv()(x[0]), x[3], x[4]])
+
+
+def _rosenbrock(x: Array) -> Array:
+    from scipy.optimize import rosen_der
+
+    return rosen_der(x)
+
+
+def _softmax(x: Array) -> Array:
+    weights = np.exp(x)
+    return np.array([*(weights / weights.sum())[:2], np.log(weights.sum())])
+
+
+def _real_nvp(x: Array) -> Array:
+    hidden = np.tanh(0.5 * x[0])
+    second = x[1] * np.exp(0.3 * hidden) + hidden
+    hidden = np.tanh(0.8 * second)
+    return np.array([x[0] * np.exp(0.6 * hidden) - hidden, second])
+
+
+def _complex_square(x: Array) -> Array:
+    square = complex(*x) ** 2
+    return np.array([square.real, square.imag])
+
+
+MATRIX = np.array([[2, -3, 5], [4, 0.5, -2], [3, 7, 0.25]])
+
+FORMULAS: dict[str, Callable[[Array], Array]] = {
+    "euler": lambda x: x + 0.1 * _lotka_volterra(x),
+    "euler_steps": _three_euler_steps,
+    "rk4": _rk4,
+    "linear3": lambda x: MATRIX @ x,
+    "horner_live": _horner_live,
+    "lifting": _leapfrog,
+    "real_nvp": _real_nvp,
+    "softmax": _softmax,
+    "rosenbrock": _rosenbrock,
+    "broyden": _broyden,
+    "householder": _householder,
+    "singular_point": _complex_square,
+    "bottleneck": lambda x: np.array([x[1], np.exp(x[1]), x[2] + x[0] * np.exp(x[1])]),
+    "forgotten": lambda x: np.array([x[0] + 0.1 * x[1], x[1] - 0.1 * np.sin(x[0]), np.sin(x[0])]),
+    "twice": lambda x: np.hypot(*x) * np.ones(2),
+}
+
+
+def _points(n: int) -> list[Array]:
+    return list(np.random.default_rng(24664).normal(size=(5, n)))
+
+
+def _jacobian(name: str, x: Array) -> Array:
+    """J of the program by central differences: good to about 1e-9."""
+    program = load(EXAMPLES / f"{name}.fg")
+    unit = 1e-5 * np.eye(program.n_inputs)
+    columns = [(np.array(_values(program, x + d)) - np.array(_values(program, x - d))) / 2e-5 for d in unit]
+    return np.array(columns).T
+
+
+def test_every_known_program_without_formulas_above_has_one():
+    known = {f.stem for f in FILES if TABLE[f.name].kind != "equasive" and all(s.operation for s in load(f).steps())}
+    assert known == set(FORMULAS)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_programs_compute_what_numpy_computes(name: str):
+    program = load(EXAMPLES / f"{name}.fg")
+    for x in _points(program.n_inputs):
+        np.testing.assert_allclose(_values(program, x), FORMULAS[name](x), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("file", REGULAR, ids=lambda file: file.stem)
+def test_regular_programs_have_an_inverse_jacobian_somewhere(file: Path):
+    program = load(file)
+    if not all(step.operation for step in program.steps()):
+        assert blocks(program) is not None  # of uninterpreted functions, the structure is all there is
+        return
+    x = np.linspace(0.8, 0.3, program.n_inputs)
+    assert np.linalg.cond(_jacobian(file.stem, x)) < 1e6
+
+
+@pytest.mark.parametrize("file", SINGULAR, ids=lambda file: file.stem)
+def test_singular_programs_have_a_singular_jacobian_everywhere(file: Path):
+    program = load(file)
+    for x in _points(program.n_inputs):
+        sizes = np.linalg.svd(_jacobian(file.stem, x), compute_uv=False)
+        assert sizes[-1] < 1e-8 < 1e-3 < sizes[-2]  # the rank is n − 1
+
+
+def test_what_the_headers_say_of_jacobians():
+    x = np.array([0.7, -0.4])
+    np.testing.assert_allclose(np.linalg.det(_jacobian("singular_point", x)), 4 * (x @ x), rtol=1e-7)
+    np.testing.assert_allclose(_jacobian("singular_point", np.zeros(2)), 0, atol=1e-12)
+    np.testing.assert_allclose(_jacobian("linear3", np.ones(3)), MATRIX, rtol=1e-8)
+    np.testing.assert_allclose(np.linalg.det(_jacobian("lifting", x)), 1, rtol=1e-8)
+    horner = _jacobian("horner_live", np.array([0.7, 2.0, -3.0, 0.5, 4.0]))
+    np.testing.assert_allclose(horner[1:3, 1:3], [[1, 0.7], [0, 1]], atol=1e-7)
+    np.testing.assert_allclose(np.linalg.det(horner), 1, rtol=1e-7)
+    broyden = _jacobian("broyden", np.linspace(-1, 1, 5))
+    np.testing.assert_allclose(broyden, np.triu(np.tril(broyden, 1), -1), atol=1e-9)
+    at, d = 0.7, 1 / 200
+    on_the_curve = _jacobian("rosenbrock", np.array([at, at**2 + d]))
+    assert abs(np.linalg.det(on_the_curve)) < 1e-3 < 10 < abs(np.linalg.det(_jacobian("rosenbrock", np.ones(2))))
+    np.testing.assert_allclose(on_the_curve, on_the_curve.T, atol=1e-5)
+
+
+def test_softmax_with_all_three_probabilities_is_singular_though_its_structure_is_sound():
+    text = (EXAMPLES / "softmax.fg").read_text(encoding="utf-8")
+    full = parse(text.replace("s = log(s)", "r = c / s").replace("outputs p, q, s", "outputs p, q, r"))
+    assert blocks(full) is not None
+    for x in _points(3):
+        np.testing.assert_allclose(sum(_values(full, x)), 1, rtol=1e-14)
+
+
+# -- the table --------------------------------------------------------------------------------------------------------
+
+BEST_LUMPS: dict[str, list[tuple[int, int]]] = {
+    "euler": [(10, 2)],
+    "euler_steps": [(5, 2)] * 3,
+    "rk4": [(30, 2)],
+    "linear3": [(15, 3)],
+    "horner_live": [(10, 2)],
+    "two_orders": [(2, 1)] * 2,
+    "fine_blocks": [(2, 1)],
+    "lifting": [(2, 1)] * 2 + [(3, 1)] * 3,
+    "real_nvp": [(6, 1)] * 2,
+    "softmax": [(1, 1)] * 6 + [(2, 1)],
+    "rosenbrock": [(1, 1), (2, 1), (5, 1)],
+    "broyden": [(1, 1)] * 5 + [(23, 5)],
+    "householder": [(18, 3)],
+    "singular_point": [(5, 2)],
+}
+"""(steps, l) of every lump in the best order, as the headers say, sorted."""
+
+LARGER_BLOCKS: dict[str, list[int]] = {
+    "euler": [10],
+    "euler_steps": [5, 5, 5],
+    "rk4": [30],
+    "linear3": [15],
+    "two_orders": [2, 2],
+    "rosenbrock": [5],
+    "broyden": [23],
+    "householder": [13],
+    "singular_point": [5],
+}
+"""Number of steps of every block of more than one, as the headers say."""
+
+
+def counts(sizes: Iterable[int]) -> str:
+    """Scalar and larger blocks, as the table writes them."""
+    found = list(sizes)
+    return f"{found.count(1)} / {len(found) - found.count(1)}"
+
+
+def test_the_table_lists_every_file_with_its_sizes():
+    assert {file.name for file in FILES} == {name for name in TABLE if name.endswith(".fg")}
+    assert {file.name for file in EXAMPLES.glob("*.py")} == {name for name in TABLE if name.endswith(".py")}
+    assert {row.kind for row in TABLE.values()} == {"equasive", "lumps", "singular"}
+    assert {EXAMPLES / name for name, row in TABLE.items() if row.kind == "equasive" and name.endswith(".fg")} == set(
+        EQUASIVE
+    )
     for file in FILES:
         program = load(file)
-        assert listed[file.name] == (str(program.n_inputs), str(program.n_steps))
+        assert (TABLE[file.name].n, TABLE[file.name].steps) == (str(program.n_inputs), str(program.n_steps))
+
+
+@pytest.mark.parametrize("file", REGULAR, ids=lambda file: file.stem)
+def test_the_table_agrees_with_brute_force(file: Path):
+    program, row = load(file), TABLE[file.name]
+    as_it_stands, top, parts = lumps_along(program), best(program), blocks(program)
+    assert parts is not None
+    assert sorted(step for part in parts for step in part) == list(range(program.n_steps))
+    assert (row.lumps, row.best, row.blocks) == (str(len(as_it_stands)), str(top.lumps), counts(map(len, parts)))
+    assert len(as_it_stands) <= top.lumps <= len(parts)
+    assert top.least_width == program.n_inputs
+    at_best = sorted(lumps_along(program, top.order))
+    assert len(at_best) == top.lumps
+    assert at_best == BEST_LUMPS.get(file.stem, [(1, 1)] * program.n_steps)
+    assert [len(part) for part in parts if len(part) > 1] == LARGER_BLOCKS.get(file.stem, [])
+
+
+@pytest.mark.parametrize("file", SINGULAR, ids=lambda file: file.stem)
+def test_singular_rows_agree_with_brute_force(file: Path):
+    assert blocks(load(file)) is None
+    assert TABLE[file.name][-3:] == ("–", "–", "–")
+    # Only the width of one of them tells; in the others it is at least n in every order.
+    assert best(load(file)).least_width == {"twice": 1}.get(file.stem, 3)
+
+
+def test_the_header_of_two_orders_names_the_best_order():
+    program = load(EXAMPLES / "two_orders.fg")
+    names = [step.name for step in program.steps()]
+    assert lumps_along(program) == [(4, 2)]
+    assert lumps_along(program, [names.index(name) for name in ("t1", "z1", "t2", "z2")]) == [(2, 1), (2, 1)]
+
+
+def test_the_header_of_broyden_tells_the_lumps_as_it_stands():
+    assert lumps_along(load(EXAMPLES / "broyden.fg")) == [(27, 5), (1, 1)]
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_the_rows_of_the_python_functions(n: int):
+    for name in ("polar", "log_ratio"):
+        if name == "polar" and n != 2:
+            continue
+        program = open_program(f"{EXAMPLES / name}.py:{name}", n=n)
+        row = TABLE[f"{name}.py"]
+        assert is_square_and_equasive(program)
+        assert row.kind == "equasive"
+        assert row.n in (str(n), "any")
+        assert {row.steps, row.lumps, row.best, row.blocks.removesuffix(" / 0")} == {row.steps}
+        assert program.n_steps == (2 * n - 1 if row.steps == "2n − 1" else int(row.steps))
+
+
+@settings(max_examples=30, deadline=None)
+@given(equasive_programs(max_steps=6))
+def test_brute_force_finds_every_equasive_step_a_lump_and_a_block(program: Program):
+    assert lumps_along(program) == [(1, 1)] * program.n_steps
+    assert best(program).lumps == program.n_steps
+    assert blocks(program) is not None
+    assert len(blocks(program) or ()) == program.n_steps
+
+
+@pytest.mark.parametrize("file", REGULAR, ids=lambda file: file.stem)
+def test_the_lumps_of_flowgraph_are_those_of_the_table(file: Path):
+    from flowgraph.lumping import best_order, lumps
+
+    program, row = load(file), TABLE[file.name]
+    assert str(len(lumps(program))) == row.lumps
+    assert str(len(lumps(program, best_order(program)))) == row.best
+
+
+@pytest.mark.parametrize("file", REGULAR, ids=lambda file: file.stem)
+def test_the_blocks_of_flowgraph_are_those_of_the_table(file: Path):
+    from flowgraph.structure import decompose
+
+    program = load(file)
+    found = decompose(program)
+    assert not found.singular
+    parts = [block for block in found.blocks if block.steps]  # an output's own equation holds no step
+    assert counts(len(block.steps) for block in parts) == TABLE[file.name].blocks
+    assert all(block.scalar == (len(block.steps) == 1) for block in parts)
+    expected = blocks(program)
+    assert expected is not None
+    assert sorted(sorted(block.steps) for block in parts) == sorted(expected)
+
+
+@pytest.mark.parametrize("file", SINGULAR, ids=lambda file: file.stem)
+def test_flowgraph_finds_the_singular_programs_singular(file: Path):
+    from flowgraph.structure import decompose
+
+    assert decompose(load(file)).singular
+
+
+# -- the Python functions ----------------------------------------------------------------------------------------------
 
 
 def _module(name: str) -> ModuleType:

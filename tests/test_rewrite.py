@@ -19,10 +19,9 @@ from flowgraph.rewrite.carry import Carry
 from flowgraph.rewrite.derivation import Application
 from flowgraph.rewrite.engine import Effect, Step
 from flowgraph.verification import check_application
+from tests.examples import EQUASIVE
 from tests.modular import identity, map_of, rows_of, times, transposed
 from tests.strategies import equasive_programs, programs
-
-EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "papers_examples").glob("*.fg"))
 
 
 def assert_one_layer_inverted(before: FlowGraph, after: FlowGraph, site: Site) -> None:
@@ -53,7 +52,7 @@ def assert_effect(rule: fg.Rule, before: FlowGraph, after: FlowGraph, site: Site
 ACTS_ON = {"carry": "primal", "invert": "layered", "shift": "inverted", "unlayer": "shifted", "reverse": "unlayered"}
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EQUASIVE, ids=lambda path: path.stem)
 @pytest.mark.parametrize("name", ACTS_ON)
 def test_every_site_of_every_example_has_the_effect_on_the_whole_graph(path: Path, name: str) -> None:
     rule = fg.RULES[name]
@@ -69,7 +68,7 @@ def test_every_site_of_every_example_has_the_effect_on_the_whole_graph(path: Pat
     assert graph == copy
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EQUASIVE, ids=lambda path: path.stem)
 def test_the_sites_of_every_example_are_as_many_as_its_liveness_says(path: Path) -> None:
     """One inversion a step; one carry for each value that outlives the row it is born in."""
     program = fg.load(path)
@@ -89,7 +88,7 @@ def _all_values(program: fg.Program, step: int) -> bool:
     return all(operand >= 0 for operand in program.step(step).operands)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EQUASIVE, ids=lambda path: path.stem)
 def test_the_stages_of_every_example_are_what_they_are_named(path: Path) -> None:
     program = fg.load(path)
     stages = fg.derive(program, "forward-inverse", labels="fractions", sparse=False).stages

@@ -13,12 +13,12 @@ import flowgraph as fg
 from flowgraph.builder import Builder
 from flowgraph.numbers import draw_points, reference_jacobian
 from flowgraph.verification import points_needed
+from tests.examples import EQUASIVE
 
-EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "papers_examples").glob("*.fg"))
 METHODS = ("exact", "prime-field")
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EQUASIVE, ids=lambda path: path.stem)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_example(path: Path, method: str) -> None:
     report = fg.verify(fg.load(path), method=method)

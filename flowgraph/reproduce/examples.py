@@ -82,7 +82,7 @@ def examples(folder: Path | None = None) -> tuple[Example, ...]:
 
     Example:
         >>> [example.name for example in examples()][:3]
-        ['atomic.fg', 'chain.fg', 'chain2.fg']
+        ['atomic.fg', 'bottleneck.fg', 'broyden.fg']
     """
     place = examples_folder() if folder is None else folder
     found = tuple(example for file in _files(place) for example in _in_file(file))

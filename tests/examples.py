@@ -1,0 +1,23 @@
+"""The example programs by kind, for tests that hold for one kind only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flowgraph.language import load
+from flowgraph.liveness import Kind
+from flowgraph.program import Program
+
+FOLDER = Path(__file__).resolve().parent.parent / "papers_examples"
+
+FILES = sorted(FOLDER.glob("*.fg"))
+"""All example programs in the paper's notation."""
+
+
+def is_square_and_equasive(program: Program) -> bool:
+    kinds = program.liveness().kinds()
+    return program.n_inputs == program.n_outputs and all(kind is Kind.EQUASIVE for kind in kinds)
+
+
+EQUASIVE = [file for file in FILES if is_square_and_equasive(load(file))]
+"""Those that need no lumps: exactly one argument dies at every step."""
