@@ -68,7 +68,9 @@ class Lumping(Sequence[Lump]):
         program: the program.
         order: (T′,) step numbers in the order at hand; dead steps are left out.
         widths: (T′ + 1,) number of live values at each time, w₀ = n.
-        cuts: (L + 1,) the times between lumps, from 0 to T′.
+        cuts: the times at which n values live, from 0 to T′.
+        bounds: (L + 1,) those of them between which the lumps lie. Steps that only decide a branch move no cut; they
+            belong to the next lump, or at the end to the last.
         birth: (n + T,) the time at which each value is there first; −1 for results that carry no derivative.
         death: (n + T,) the time at which it is gone; T′ + 1 for outputs, −1 where nothing reads it.
     """
@@ -88,8 +90,9 @@ class Lumping(Sequence[Lump]):
         self.death[flow.arguments[sequence]] = at[sequence]
         self.death[flow.outputs] = total + 1
         self.widths = self._widths(total)
-        self.cuts = self._cuts(total)
-        for column in (self.order, self.widths, self.cuts, self.birth, self.death):
+        self.cuts = np.flatnonzero(self.widths == n)
+        self.bounds = self._bounds(total)
+        for column in (self.order, self.widths, self.cuts, self.bounds, self.birth, self.death):
             column.setflags(write=False)
 
     def _widths(self, total: int) -> Array:
@@ -101,29 +104,26 @@ class Lumping(Sequence[Lump]):
         widths[0] = self._flow.n_inputs
         return widths
 
-    def _cuts(self, total: int) -> Array:
+    def _bounds(self, total: int) -> Array:
         done = np.concatenate([[0], np.cumsum(self._flow.active[self.order])])
-        full = np.flatnonzero(self.widths == self._flow.n_inputs)
-        # Steps that only decide a branch change no width; they are no lumps of their own and go with the next one.
-        moved = full[np.append(True, np.diff(done[full]) > 0)]
-        # Trailing ones go with the last.
-        return np.append(moved[:-1], total) if len(moved) > 1 else moved[:1]
+        moved = self.cuts[np.append(True, np.diff(done[self.cuts]) > 0)]
+        return np.append(moved[:-1], total) if len(moved) > 1 else moved
 
     @property
     def sizes(self) -> Array:
         """(L,) l of each lump."""
         made = np.flatnonzero(self.birth > 0)
-        first = np.searchsorted(self.cuts, self.birth[made], side="left")
-        last = np.searchsorted(self.cuts, self.death[made], side="left")
+        first = np.searchsorted(self.bounds, self.birth[made], side="left")
+        last = np.searchsorted(self.bounds, self.death[made], side="left")
         return np.bincount(first[last > first] - 1, minlength=len(self))
 
     @property
     def lengths(self) -> Array:
         """(L,) number of steps of each lump."""
-        return np.diff(self.cuts)
+        return np.diff(self.bounds)
 
     def __len__(self) -> int:
-        return len(self.cuts) - 1
+        return len(self.bounds) - 1
 
     @overload
     def __getitem__(self, index: int) -> Lump: ...
@@ -135,7 +135,7 @@ class Lumping(Sequence[Lump]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"lump {index} of {len(self)}")
         index %= len(self)
-        start, stop = int(self.cuts[index]), int(self.cuts[index + 1])
+        start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
         steps = self.order[start:stop]
         n = self._flow.n_inputs
         places = self._places(steps)
@@ -165,7 +165,7 @@ class Lumping(Sequence[Lump]):
 
     def lump_at(self, time: int) -> int:
         """The lump that contains the step which leads to ``time`` (1 … T′)."""
-        return int(np.searchsorted(self.cuts, time, side="left")) - 1
+        return int(np.searchsorted(self.bounds, time, side="left")) - 1
 
     def __repr__(self) -> str:
         sizes = self.sizes
