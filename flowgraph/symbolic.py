@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flowgraph.block_entries import block_entry
 from flowgraph.errors import GraphError, InputError
 from flowgraph.graph import FlowGraph, VertexId
 from flowgraph.labels import (
@@ -368,13 +369,14 @@ def _in_algebra(graph: FlowGraph, algebra: LabelAlgebra, values: Mapping[str, La
                     got=f"values for {', '.join(map(str, values)) or 'nothing'}",
                     remedy=f"give a value for {atom}",
                 )
+    zeros = [f"{atom} = {algebra.text(x)}" for atom, x in value.items() if algebra.is_zero(x)]
     try:
         labels = [_evaluate(edge.label, algebra, value) for edge in graph.edges]
     except ZeroDivisionError as error:
         raise GraphError(
             "a label divides by zero at these values",
-            got=", ".join(f"{atom} = {algebra.text(x)}" for atom, x in value.items() if algebra.is_zero(x)),
-            remedy="an inverse mode needs every pivot different from 0",
+            got=", ".join(zeros) or None,
+            remedy="an inverse mode needs every pivot different from 0, and every A of a lump to be invertible",
         ) from error
     return _with_labels(graph, algebra, labels)
 
@@ -387,7 +389,6 @@ def _with_labels(graph: FlowGraph, algebra: LabelAlgebra, labels: Sequence[Label
 
 
 def _as_numbers(graph: FlowGraph, numbers: Mapping[str, float]) -> FlowGraph:
-    import sympy
 
     given = {str(name): _number(name, value) for name, value in numbers.items()}
     expressions = [edge.label for edge in graph.edges]
@@ -400,13 +401,10 @@ def _as_numbers(graph: FlowGraph, numbers: Mapping[str, float]) -> FlowGraph:
             expected=f"numbers for {', '.join(str(s) for s in symbols)}",
             remedy=f"give a number for {', '.join(missing)}",
         )
-    function = sympy.lambdify(symbols, expressions, modules=["scipy", "numpy"])
     # As NumPy numbers they neither raise nor turn complex, and warn of nothing that is not reported below.
+    numbers_of = {symbol: np.float64(given[str(symbol)]) for symbol in symbols}
     with np.errstate(all="ignore"):
-        try:
-            values = [complex(value) for value in function(*(np.float64(given[str(s)]) for s in symbols))]
-        except (ZeroDivisionError, OverflowError):
-            values = [complex("nan")] * len(expressions)
+        values = _numbers(expressions, numbers_of)
     wrong = [edge for edge, value in zip(graph.edges, values, strict=True) if value.imag or not np.isfinite(value)]
     if wrong:
         raise GraphError(
@@ -416,6 +414,29 @@ def _as_numbers(graph: FlowGraph, numbers: Mapping[str, float]) -> FlowGraph:
             remedy="give numbers inside the domain of every label; an inverse mode needs every pivot different from 0",
         )
     return _with_labels(graph, FloatLabels(), [value.real for value in values])
+
+
+def _numbers(expressions: Sequence[Any], given: Mapping[Any, Any]) -> list[complex]:
+    """Expressions as numbers; entries of A⁻¹B by LAPACK, once for each A and B. NaN where there is no number."""
+    import sympy
+
+    entries = sorted({entry for e in expressions for entry in e.atoms(block_entry())}, key=str)
+    solved: dict[Any, Any] = {}
+    for entry in entries:
+        if entry.system not in solved:
+            matrix, right = entry.system
+            a, b = (np.array(_numbers(list(m), given)).reshape(m.shape) for m in (matrix, right))
+            try:
+                solved[entry.system] = np.linalg.solve(a, b) if np.isfinite(a).all() else np.full(b.shape, np.nan)
+            except np.linalg.LinAlgError:
+                solved[entry.system] = np.full(b.shape, np.nan)
+    stand_ins = {entry: sympy.Dummy() for entry in entries}
+    known = {**given, **{stand_ins[entry]: solved[entry.system][entry.index] for entry in entries}}
+    function = sympy.lambdify(list(known), [e.xreplace(stand_ins) for e in expressions], modules=["scipy", "numpy"])
+    try:
+        return [complex(value) for value in function(*known.values())]
+    except (ZeroDivisionError, OverflowError):
+        return [complex("nan")] * len(expressions)
 
 
 def _number(name: object, value: object) -> float:
@@ -430,17 +451,22 @@ def _is_rational_node(expression: Any) -> bool:
 
 
 def _atoms(expression: Any) -> list[Any]:
-    """The parts of an expression that are neither rational numbers nor made by +, ·, and integer powers."""
+    """The parts of an expression that are neither rational numbers nor made by +, ·, integer powers, and A⁻¹B."""
     if expression.is_Rational:
         return []
+    if isinstance(expression, block_entry()):
+        return [atom for matrix in expression.system for part in matrix for atom in _atoms(part)]
     if _is_rational_node(expression):
         return [atom for part in expression.args for atom in _atoms(part)]
     return [expression]
 
 
-def _evaluate(expression: Any, algebra: LabelAlgebra, value: Mapping[Any, Label]) -> Label:
+def _evaluate(expression: Any, algebra: LabelAlgebra, value: dict[Any, Label]) -> Label:
     if expression.is_Rational:
         return algebra.number(Fraction(int(expression.p), int(expression.q)))
+    if isinstance(expression, block_entry()):
+        i, j = expression.index
+        return _solution(expression.system, algebra, value)[i][j]
     if expression.is_Add or expression.is_Mul:
         parts = [_evaluate(part, algebra, value) for part in expression.args]
         combine = algebra.add if expression.is_Add else algebra.mul
@@ -457,6 +483,17 @@ def _evaluate(expression: Any, algebra: LabelAlgebra, value: Mapping[Any, Label]
             total = algebra.mul(total, base)
         return total
     return value[expression]
+
+
+def _solution(system: tuple[Any, Any], algebra: LabelAlgebra, value: dict[Any, Label]) -> Label:
+    """A⁻¹B in an algebra, found once and kept with the values."""
+    if system not in value:
+        a, b = (
+            [[_evaluate(matrix[i, j], algebra, value) for j in range(matrix.cols)] for i in range(matrix.rows)]
+            for matrix in system
+        )
+        value[system] = algebra.solve("", a, b)
+    return value[system]
 
 
 def paths(graph: FlowGraph) -> np.ndarray[Any, Any]:

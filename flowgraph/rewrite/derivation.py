@@ -114,7 +114,8 @@ class Derivation:
         stages: the graph at the end of each stage, in order, from ``"primal"``.
         steps: every application of a rule, in order.
         rules: the rules by name.
-        meanings: what each letter in the labels stands for, e.g. ``{"a": "∂f/∂x1"}``.
+        meanings: what each letter in the labels stands for, e.g. ``{"a": "∂f/∂x1"}``, and each block label of a lump,
+            e.g. ``{"A1": "∂(u, v)/∂(x, y)"}``.
 
     Example:
         >>> import flowgraph as fg
@@ -235,8 +236,20 @@ def record(program: Program, mode: Mode, labelling: Labelling, pipeline: Pipelin
         stages=MappingProxyType(stages),
         steps=tuple(steps),
         rules=MappingProxyType({rule.name: rule for _, rule in pipeline}),
-        meanings=labelling.meanings,
+        meanings=_meanings(labelling, stages),
     )
+
+
+def _meanings(labelling: Labelling, stages: Mapping[str, FlowGraph]) -> Mapping[str, str]:
+    """What the letters in the labels stand for, and the block labels of lumps."""
+    meanings = dict(labelling.meanings)
+    lumped = stages.get("lumped")
+    if lumped is not None:
+        value = {vertex.id: vertex.value for vertex in lumped.vertices}
+        for bundle in lumped.bundles:
+            sources, targets = (", ".join(value[p] for p in places) for places in (bundle.sources, bundle.targets))
+            meanings[bundle.text] = f"∂({targets})/∂({sources})"
+    return MappingProxyType(meanings)
 
 
 def _replay(data: Mapping[str, Any]) -> Derivation:
@@ -272,7 +285,8 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
         if stages[entry["name"]].to_json() != entry["graph"]:
             where = f"stage {entry['name']}"
             raise GraphError("the recorded graph does not follow from the recorded steps", where=where)
-    if dict(labelling.meanings) != data["meanings"]:
+    meanings = _meanings(labelling, stages)
+    if dict(meanings) != data["meanings"]:
         raise GraphError("the recorded meanings of the letters do not follow from the program")
     if pending:
         raise GraphError("the record has steps of a stage that it does not list", got=str(pending[0]["stage"]))
@@ -282,5 +296,5 @@ def _replay(data: Mapping[str, Any]) -> Derivation:
         stages=MappingProxyType(stages),
         steps=tuple(steps),
         rules=rules,
-        meanings=labelling.meanings,
+        meanings=meanings,
     )
