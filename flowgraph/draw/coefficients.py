@@ -72,8 +72,35 @@ def _latex(algebra: LabelAlgebra, label: Any) -> str:
     return _tidy(algebra.latex(label))
 
 
+def block_labels(graph: FlowGraph) -> dict[int, str]:
+    """How the edges of bundles are labelled, by index: one edge of each has the name of the matrix, the others nothing.
+
+    Example:
+        >>> from flowgraph.language import parse
+        >>> from flowgraph.modes import derive
+        >>> lump = parse("inputs x, y\\nu = f(x, y)\\nv = g(x, y)\\noutputs u, v")
+        >>> block_labels(derive(lump, "reverse-inverse").stages["lumped"])
+        {0: '\\\\mathbf{A}_{1}', 1: '', 2: '', 3: ''}
+    """
+    written: dict[int, str] = {}
+    for bundle in graph.bundles:
+        indices = [k for k, e in enumerate(graph.edges) if not e.carry and bundle.holds(e.source, e.target)]
+        written |= dict.fromkeys(indices, "")
+        if indices:
+            # A short edge has its label close by.
+            spans = [abs(graph.edges[k].source[0] - graph.edges[k].target[0]) for k in indices]
+            written[indices[spans.index(min(spans))]] = bundle.latex
+    return written
+
+
 def coefficients(
-    graph: FlowGraph, shown: Iterable[int], written: LabelLatex | None, size: float, max_width: float, max_height: float
+    graph: FlowGraph,
+    shown: Iterable[int],
+    written: LabelLatex | None,
+    size: float,
+    max_width: float,
+    max_height: float,
+    matrices: Mapping[int, str],
 ) -> Coefficients:
     """How the labels of a graph's edges are written, and which of them are too large to stand beside their edges.
 
@@ -84,6 +111,7 @@ def coefficients(
         size: font size of the labels.
         max_width: a wider label is too large.
         max_height: a higher one too.
+        matrices: labels of bundles, by index of the edge.
     """
     formulas: dict[int, str] = {}
     titles: dict[int, str] = {}
@@ -91,7 +119,10 @@ def coefficients(
     for index in shown:
         edge = graph.edges[index]
         titles[index] = _text(graph.algebra, edge.label)
-        formulas[index] = written(graph, edge) if written else _latex(graph.algebra, edge.label)
+        if index in matrices:
+            formulas[index] = matrices[index]
+        else:
+            formulas[index] = written(graph, edge) if written else _latex(graph.algebra, edge.label)
         text = f"${formulas[index]}$"
         if len(text) > 120 or not readable(text):
             large.add(index)

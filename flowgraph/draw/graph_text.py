@@ -32,10 +32,11 @@ def dot(graph: FlowGraph) -> bytes:
             for vertex_name in names:
                 row.node(vertex_name)
             result.subgraph(row)
-    for edge in graph.edges:
+    written = _labels(graph)
+    for edge, label in zip(graph.edges, written, strict=True):
         style = {"style": "dotted"} if edge.carry else {}
         # A colon in an end of an edge would be read as a port; vertex names have none.
-        result.edge(name[edge.source], name[edge.target], label=escape(graph.label_text(edge)), **style)
+        result.edge(name[edge.source], name[edge.target], label=escape(label), **style)
     return result.source.encode()
 
 
@@ -59,10 +60,31 @@ def listing(graph: FlowGraph) -> bytes:
         ("outputs", ", ".join(name[place] for place in graph.outputs)),
         ("additions", ", ".join(vertex.name for vertex in graph.additions)),
     )
-    ends = [f"{name[edge.source]} -> {name[edge.target]}" for edge in graph.edges]
-    width = max(map(len, ends), default=0)
+    rows = [
+        (f"{', '.join(name[p] for p in bundle.sources)} -> {', '.join(name[p] for p in bundle.targets)}", bundle.text)
+        for bundle in graph.bundles
+    ]
+    rows += [
+        (f"{name[edge.source]} -> {name[edge.target]}", graph.label_text(edge))
+        for edge in graph.edges
+        if graph.bundle_of(edge) is None
+    ]
+    width = max((len(ends) for ends, _ in rows), default=0)
     lines = [
         *(f"{head:<9}  {text}".rstrip() for head, text in heads),
-        *(f"{end:<{width}}  {graph.label_text(edge)}" for end, edge in zip(ends, graph.edges, strict=True)),
+        *(f"{ends:<{width}}  {label}" for ends, label in rows),
     ]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _labels(graph: FlowGraph) -> list[str]:
+    """The label of every edge as text; in a bundle the name of the matrix with the place of the entry."""
+    texts = []
+    for edge in graph.edges:
+        bundle = graph.bundle_of(edge)
+        if bundle is None:
+            texts.append(graph.label_text(edge))
+        else:
+            row, column = bundle.targets.index(edge.target) + 1, bundle.sources.index(edge.source) + 1
+            texts.append(f"({bundle.text})[{row},{column}]")
+    return texts

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from flowgraph.draw.coefficients import Entry, LabelLatex, Numbering, coefficients, write_legend
+from flowgraph.draw.coefficients import Entry, LabelLatex, Numbering, block_labels, coefficients, write_legend
 from flowgraph.draw.curves import along, clip, head, leaving, polyline
 from flowgraph.draw.place import Page, place_around, place_beside
 from flowgraph.draw.route import Place, Router
@@ -132,13 +132,15 @@ class _Frame:
         self.names = {vertex.id: vertex.name for vertex in graph.vertices}
         self.texts = {v.id: f"${name_latex(v.value, options.accent)}$" for v in graph.vertices}
         self.adds = {vertex.id for vertex in graph.additions} if options.circles else set()
+        matrices = block_labels(graph)
         self.shown = tuple(
             index
             for index, edge in enumerate(graph.edges)
-            if options.labels and (options.carry_labels or not edge.carry)
+            if options.labels and (options.carry_labels or not edge.carry) and matrices.get(index) != ""
         )
+        size = options.label_size
         self.coefficients = coefficients(
-            graph, self.shown, options.label_latex, options.label_size, options.max_label, 2.4 * options.label_size
+            graph, self.shown, options.label_latex, size, options.max_label, 2.4 * size, matrices
         )
         self.flow = _flow(graph)
         self._size_outlines()
