@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flowgraph.costs import Operations
 from flowgraph.errors import InputError, NotApplicable, NotInvertible
 from flowgraph.graph import Workspace
 from flowgraph.labels import GENERIC, CountingLabels
@@ -154,20 +155,6 @@ def zero_pivot(program: Program, error: NotApplicable) -> NotInvertible | NotApp
 def _place_of(step: Step) -> str:
     line = f"line {step.line}, " if step.line else ""
     return f"{line}step {step.index + 1}: {step}"
-
-
-@dataclass(frozen=True, slots=True)
-class Operations:
-    """Numbers of multiplications, additions and divisions."""
-
-    multiplications: int
-    additions: int
-    divisions: int
-
-    @property
-    def total(self) -> int:
-        """Their sum."""
-        return self.multiplications + self.additions + self.divisions
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class DataFlow:
         n_steps: T.
         readers: (E,) the step at each place where a derivative flows, ascending.
         arguments: (E,) the value it reads there; every pair stands once.
+        places: (E,) where in the program's ``operands`` that value stands, the first place if there are several.
         before: (P,) a step whose result another one reads, for a derivative or not.
         after: (P,) that other step.
         active: (T,) whether a derivative flows through the step to an output.
@@ -58,6 +59,7 @@ class DataFlow:
     n_steps: int
     readers: Array
     arguments: Array
+    places: Array
     before: Array
     after: Array
     active: Array
@@ -73,14 +75,16 @@ def data_flow(program: Program) -> DataFlow:
     owner = np.repeat(np.arange(n_steps, dtype=np.int64), np.diff(program.starts))
     arguments = program.arguments().astype(np.int64)
     linear = (arguments >= 0) & live.active[owner]
-    readers, read = _each_once(owner[linear], arguments[linear])
+    places = np.flatnonzero(linear)
+    places = places[_first_reads(owner[places], arguments[places])]
     operands = program.operands
     inner = (operands >= n) & live.needed[owner]
     return DataFlow(
         n_inputs=n,
         n_steps=n_steps,
-        readers=readers,
-        arguments=read,
+        readers=owner[places],
+        arguments=arguments[places],
+        places=places,
         before=operands[inner].astype(np.int64) - n,
         after=owner[inner],
         active=live.active,
@@ -90,22 +94,19 @@ def data_flow(program: Program) -> DataFlow:
     )
 
 
-def _each_once(readers: Array, arguments: Array) -> tuple[Array, Array]:
-    """Drop what a step reads a second time. The readers ascend."""
+def _first_reads(readers: Array, arguments: Array) -> Array:
+    """(E,) whether a step reads the value there for the first time. The readers ascend."""
+    first = np.ones(len(readers), dtype=bool)
     if len(readers) == 0:
-        return readers, arguments
-    counts = np.bincount(readers)
-    wide = counts[readers] > 2
-    twice = np.zeros(len(readers), dtype=bool)
-    twice[1:] = (readers[1:] == readers[:-1]) & (arguments[1:] == arguments[:-1])
-    if wide.any():
-        places = np.flatnonzero(wide)
-        pairs = readers[places] * (int(arguments.max()) + 1) + arguments[places]
-        _, first = np.unique(pairs, return_index=True)
-        again = np.ones(len(places), dtype=bool)
-        again[first] = False
-        twice[places] = again
-    return (readers[~twice], arguments[~twice]) if twice.any() else (readers, arguments)
+        return first
+    first[1:] = (readers[1:] != readers[:-1]) | (arguments[1:] != arguments[:-1])
+    wide = np.flatnonzero(np.bincount(readers)[readers] > 2)
+    if len(wide):
+        pairs = readers[wide] * (int(arguments.max()) + 1) + arguments[wide]
+        _, at = np.unique(pairs, return_index=True)
+        first[wide] = False
+        first[wide[at]] = True
+    return first
 
 
 def graph_of(tails: Array, heads: Array, size: int) -> csr_array:
@@ -371,8 +372,10 @@ class Block:
         steps: step numbers, ascending.
         outputs: output places, from 0; a block with an output has nothing else and gives that value.
         values: value numbers found by the block, as many as it has rows.
-        path: those found by path rows, l in number: by dividing by the partial of an argument, or given by an output.
-            The other rows compute their own results from known values.
+        path: those found by path rows: by dividing by the partial of an argument, or given by an output. The other rows
+            compute their own results from known values.
+        unknowns: those that no step of the block computes, l in number: with the results of its steps eliminated, the
+            block is an l×l system.
         scalar: whether there is one row only, and so no linear system.
     """
 
@@ -380,6 +383,12 @@ class Block:
     outputs: tuple[int, ...]
     values: tuple[int, ...]
     path: tuple[int, ...]
+    unknowns: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """l, the number of equations that are left when what the steps compute inside the block is eliminated."""
+        return len(self.unknowns)
 
     @property
     def scalar(self) -> bool:
@@ -434,6 +443,7 @@ class Blocks(Sequence[Block]):
             outputs=_ints(rows[rows >= self._n_steps] - self._n_steps),
             values=_ints(np.sort(found)),
             path=_ints(np.sort(found[found != self._n_inputs + rows])),
+            unknowns=_ints(np.setdiff1d(found, self._n_inputs + steps)),
         )
 
     def __iter__(self) -> Iterator[Block]:
