@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flowgraph.costs import Operations
 from flowgraph.errors import InputError, NotApplicable, NotInvertible
 from flowgraph.graph import Workspace
 from flowgraph.labels import GENERIC, CountingLabels
@@ -152,20 +153,6 @@ def require_equasive(program: Program, live: Liveness) -> None:
         remedy="order the steps so that each result overwrites one argument; steps that only jointly keep the width "
         "need lumps, which this version does not have yet",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Operations:
-    """Numbers of multiplications, additions and divisions."""
-
-    multiplications: int
-    additions: int
-    divisions: int
-
-    @property
-    def total(self) -> int:
-        """Their sum."""
-        return self.multiplications + self.additions + self.divisions
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ LEVELS: Mapping[str, float] = {
     "graph": 2,
     "expressions": 2,
     "program": 3,
+    "elimination": 3,
+    "costs": 4,
     "builder": 4,
     "partials": 4,
     "language": 5,
