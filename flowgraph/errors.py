@@ -95,12 +95,11 @@ class DomainError(FlowgraphError, ValueError):
 
 
 class NotInvertible(FlowgraphError, ValueError):
-    """An inverse mode asked of a program that has none by the rules at hand.
+    """An inverse asked of a program whose Jacobian has none.
 
     Attributes:
-        step: 1-based index of the offending step, or None when no single step is to blame.
-        kind: ``"expansive"``, ``"contractive"``, ``"equasive"`` (with a pivot that is zero for every x) or None.
-        died: names of the arguments that died at the step.
+        step: 1-based index of the step to blame, or None when no single step is.
+        certificate: the ``Certificate`` that J is singular for every x by its structure, or None.
     """
 
     def __init__(
@@ -108,14 +107,12 @@ class NotInvertible(FlowgraphError, ValueError):
         what: str,
         *,
         step: int | None = None,
-        kind: str | None = None,
-        died: tuple[str, ...] = (),
+        certificate: object | None = None,
         **told: str | None,
     ) -> None:
         super().__init__(what, **told)
         self.step = step
-        self.kind = kind
-        self.died = died
+        self.certificate = certificate
 
 
 class NotApplicable(FlowgraphError, ValueError):
