@@ -49,6 +49,7 @@ LEVELS: Mapping[str, float] = {
     "draw": 7,
     "draw.*": 7,
     "user_code": 6,
+    "example_programs": 6.5,
     "reproduce": 8,
     "reproduce.*": 8,
     "cli": 9,
