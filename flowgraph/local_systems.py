@@ -12,7 +12,7 @@ Reference: THEORY sections 5 and 7.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -23,7 +23,7 @@ from flowgraph.costs import LocalCost, LocalSystem, Operations, local_cost
 from flowgraph.lumping import Lumping
 from flowgraph.partials import ConstantPartials
 from flowgraph.program import Program
-from flowgraph.structure import DataFlow, Structure
+from flowgraph.structure import DataFlow, Structure, graph_of, reachable
 
 Array = NDArray[Any]
 
@@ -326,12 +326,11 @@ def count_blocks(structure: Structure, units: Array) -> Counted:
     rank = np.full(n_steps, -1, dtype=np.int64)
     rank[rest] = np.arange(len(rest))
     form = _BlockRows(flow, structure, several, rest, rank, group, starts, units)
-    costs = _cost_of_groups(form.rows(on_path[rest]), range(len(several)))
+    paths = form.costs(on_path[rest])
     # A result that lies inside a block may be an unknown of its own or be accumulated: the paths keep A sparse and the
     # accumulation keeps it small.
     leaves = block_of[np.maximum(holder[n + rest], 0)] != block_of[rest]
-    small = _cost_of_groups(form.rows(leaves), range(len(several)))
-    best = [_cheaper(x, y) for x, y in zip(small, costs, strict=True)]
+    best = [_cheaper(x, y) for x, y in zip(form.costs(leaves), paths, strict=True)]
     return _sum(single, tuple(Piece(int(k), cost) for k, cost in zip(several, best, strict=True)))
 
 
@@ -364,6 +363,35 @@ class _BlockRows:
     group: Array
     starts: Array
     units: Array
+
+    def costs(self, is_equation: Array) -> list[LocalCost | None]:
+        """What each block costs if the given rows are its equations."""
+        found = _cost_of_groups(self.rows(is_equation), range(len(self.several)))
+        multiplications, additions = self._recovery(is_equation)
+        return [
+            cost and replace(cost, solve=cost.solve + Operations(m, a, 0))
+            for cost, m, a in zip(found, multiplications, additions, strict=True)
+        ]
+
+    def _recovery(self, is_equation: Array) -> tuple[list[int], list[int]]:
+        """What it takes to compute those inner values of each block that other blocks read, from the unknowns."""
+        flow, rank = self.flow, self.rank
+        inner = np.zeros(flow.n_steps, dtype=bool)
+        inner[self.steps[~is_equation]] = True
+        made = flow.arguments - flow.n_inputs
+        read = np.where(made >= 0, inner[np.maximum(made, 0)], False)
+        owner = np.full(flow.n_steps, -1, dtype=np.int64)
+        owner[self.steps] = self.group
+        outside = read & (owner[flow.readers] != owner[np.maximum(made, 0)])
+        within = read & ~outside & inner[flow.readers]
+        arcs = graph_of(flow.readers[within], made[within], flow.n_steps)
+        needed = self.steps[reachable(arcs, np.unique(made[outside]))[self.steps]]
+        generic = np.bincount(flow.readers[~self.units], minlength=flow.n_steps)[needed]
+        terms = np.maximum(np.bincount(flow.readers, minlength=flow.n_steps)[needed] - 1, 0)
+        of, count = self.group[rank[needed]], len(self.several)
+        return tuple(  # pyright: ignore[reportReturnType]
+            np.bincount(of, weights=weights, minlength=count).astype(int).tolist() for weights in (generic, terms)
+        )
 
     def rows(self, is_equation: Array) -> _Rows:
         """The systems in which the given rows are equations, and the results of the others are inner values."""

@@ -138,8 +138,7 @@ class Lumping(Sequence[Lump]):
         start, stop = int(self.bounds[index]), int(self.bounds[index + 1])
         steps = self.order[start:stop]
         n = self._flow.n_inputs
-        places = self._places(steps)
-        before = np.unique(self._flow.arguments[places])
+        before = self.read_by(steps)
         before = before[self.birth[before] <= start]
         dies = self.death[before] <= stop
         made = n + steps[self._flow.active[steps]]
@@ -153,12 +152,13 @@ class Lumping(Sequence[Lump]):
             read=tuple(before[~dies].tolist()),
         )
 
-    def _places(self, steps: Array) -> Array:
-        """Where the arguments of some steps stand in the columns of the data flow."""
+    def read_by(self, steps: Array) -> Array:
+        """The values that some steps read, ascending."""
         first = np.searchsorted(self._flow.readers, steps, side="left")
         last = np.searchsorted(self._flow.readers, steps, side="right")
         counts = last - first
-        return np.repeat(first - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
+        places = np.repeat(first - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
+        return np.unique(self._flow.arguments[places])
 
     def __iter__(self) -> Iterator[Lump]:
         return (self[k] for k in range(len(self)))

@@ -180,11 +180,17 @@ class Program:
             return 0
         return int(self.line_numbers[np.searchsorted(self.line_starts, step, side="right") - 1])
 
+    def lines(self, steps: Array) -> Array:
+        """The 1-based source lines of some steps, 0 where unknown."""
+        if self.line_starts is None or self.line_numbers is None or len(self.line_starts) == 0:
+            return np.zeros(len(steps), dtype=np.int64)
+        return self.line_numbers[np.searchsorted(self.line_starts, steps, side="right") - 1]
+
     def _lines_of(self, steps: Array) -> tuple[Array | None, Array | None]:
         """The runs of source lines of some of the steps, in the order given."""
         if self.line_starts is None or self.line_numbers is None or len(self.line_starts) == 0:
             return self.line_starts, self.line_numbers
-        lines = self.line_numbers[np.searchsorted(self.line_starts, steps, side="right") - 1]
+        lines = self.lines(steps)
         turns = np.flatnonzero(np.diff(lines, prepend=-1))
         return turns, lines[turns]
 

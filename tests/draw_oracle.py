@@ -95,6 +95,15 @@ def faults(scene: Scene) -> list[str]:
                 continue
             if (_gap(circle, points) < 0).any():
                 found.append(f"label {label.text} over vertex {circle.key or 'ghost'}")
+    for band in scene.bands:
+        left, top, right, bottom = band.box
+        if left < -0.01 or top < -0.01 or right > scene.width + 0.01 or bottom > scene.height + 0.01:
+            found.append(f"band {band.key} reaches over the edge of the page")
+        for label in scene.labels:
+            x0, y0, x1, y1 = label.box
+            meets = x0 < right and x1 > left and y0 < bottom and y1 > top
+            if meets and not (x0 >= left and x1 <= right and y0 >= top and y1 <= bottom):
+                found.append(f"label {label.text} over the edge of band {band.key}")
     found += _ends(scene, edges)
     found += _crossed(scene, edges)
     return found

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from flowgraph.cli import main
 from flowgraph.cli.options import FIGURE_FORMATS, FORMATS, METHODS, MODES
 from flowgraph.cli.output import Progress, printable
+from flowgraph.draw import FIGURES
 from flowgraph.draw import FORMATS as DRAW_FORMATS
 from flowgraph.draw.writers import render_graph
 from flowgraph.errors import InputError
@@ -307,7 +308,7 @@ def test_figures_and_check(elsewhere: Path):
     expected = figure_files(("svg", "tex"))
     missing = run("figures", "--check", "--format", "svg,tex")
     assert missing.exit_code == 1
-    assert missing.stdout.count("missing") == 6
+    assert missing.stdout.count("missing") == 2 * len(FIGURES)
     assert listing(elsewhere) == {}
     result = run("figures", "--format", "svg,tex")
     assert result.stdout.splitlines() == [f"figures/{name}" for name in expected]
@@ -317,7 +318,7 @@ def test_figures_and_check(elsewhere: Path):
     drifted = run("figures", "--check", "--format", "svg,tex")
     assert drifted.exit_code == 1
     assert "different  figures/figure-2.svg" in drifted.stdout
-    assert "1 of 6 files" in drifted.stdout
+    assert f"1 of {2 * len(FIGURES)} files" in drifted.stdout
     data = answer("figures", "--check", "--format", "svg,tex", code=1)
     assert data["drift"] == {"figure-2.svg": "different"}
     assert (elsewhere / "figures/figure-2.svg").read_text() == "drift"
@@ -326,7 +327,7 @@ def test_figures_and_check(elsewhere: Path):
         "schema": "flowgraph/figures/1",
         "folder": "other",
         "ok": True,
-        "files": ["figure-1.tex", "figure-2.tex", "figure-3.tex"],
+        "files": [f"figure-{number}.tex" for number in FIGURES],
     }
 
 

@@ -1,4 +1,4 @@
-"""Figures 1, 2 and 3 hold what their captions say, edge by edge and circle by circle."""
+"""The figures hold what their captions say, edge by edge and circle by circle."""
 
 from __future__ import annotations
 
@@ -9,9 +9,17 @@ import pytest
 from draw_oracle import faults
 
 from flowgraph.draw import FIGURES, figure, panels, render
-from flowgraph.draw.figures import COLUMN
+from flowgraph.draw.figure_4 import ORDERED
+from flowgraph.draw.figure_5 import SHARED, figure_5
+from flowgraph.draw.gains import chart, gains
+from flowgraph.draw.panel import COLUMN, compose
 from flowgraph.draw.scene import Scene
 from flowgraph.errors import InputError
+from flowgraph.language import parse
+from flowgraph.lumping import best_order, lumps
+from flowgraph.orders import enumerate_orders
+from flowgraph.program import Program
+from flowgraph.structure import decompose
 
 PAGES = Path(__file__).parents[1] / "figures"
 
@@ -80,7 +88,7 @@ def test_figures_have_no_fault_and_fit_one_column(number: int) -> None:
 
 def test_there_is_no_other_figure() -> None:
     with pytest.raises(InputError, match="no such figure"):
-        figure(4)
+        figure(6)
 
 
 # -- Figure 1 ---------------------------------------------------------------------------------------------------------
@@ -261,6 +269,176 @@ def test_figure_3_e_shows_where_the_carried_copies_were() -> None:
     ghosts = [circle for circle in panels(3)["e"].circles if circle.filled]
     assert len(ghosts) == 4
     assert not [circle for circle in panels(3)["f"].circles if circle.filled]
+
+
+# -- Figure 4 ---------------------------------------------------------------------------------------------------------
+
+_FIGURE_4 = {
+    ("x1", "z1"), ("x2", "z1"), ("x3", "t"), ("x1", "z2"), ("x2", "z2"), ("x3", "z3"), ("t", "z3"),
+    ("z1", "y"), ("z3", "y"),
+}  # fmt: skip
+
+
+def _uses(scene: Scene) -> set[tuple[str, str]]:
+    """Which value is read by which step, whichever copy of the value the edge leaves."""
+    ends = [key.split(" -> ") for key in _edges(scene)]
+    return {(source.split("@")[0], target) for source, target in ends}
+
+
+def _words(scene: Scene, prefix: str) -> list[str]:
+    found = sorted(scene.labels, key=lambda label: label.position[1])
+    return [label.title for label in found if label.title.startswith(prefix)]
+
+
+def test_figure_4_is_one_partial_order_in_two_total_orders() -> None:
+    assert list(panels(4)) == ["a", "b", "c"]
+    for scene in panels(4).values():
+        assert _uses(scene) == _FIGURE_4
+    height = {circle.key: circle.centre[1] for circle in panels(4)["a"].circles}
+    levels = sorted(set(height.values()))
+    assert {name: levels.index(y) for name, y in height.items()} == {
+        "x1": 0, "x2": 0, "x3": 0, "z1": 1, "z2": 1, "t": 1, "z3": 2, "y": 3,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("letter", "order", "sizes", "caption"),
+    [
+        ("b", "z1 t z2 z3 y", [3, 1], "(b) one order: 2 lumps, largest l = 3"),
+        ("c", "z1 z2 t z3 y", [2, 1, 1], "(c) another order: 3 lumps, largest l = 2"),
+    ],
+)
+def test_figure_4_has_the_lumps_of_each_order(letter: str, order: str, sizes: list[int], caption: str) -> None:
+    scene = panels(4)[letter]
+    code = [label.title for label in sorted(scene.labels, key=lambda label: label.position[1]) if ":=" in label.title]
+    assert [line.split(" ")[0] for line in code] == order.split()
+    assert _words(scene, "l = ") == [f"l = {size}" for size in sizes]
+    assert [band.key for band in scene.bands] == [f"lump {k + 1}" for k in range(len(sizes))]
+    assert _words(scene, "(") == [caption]
+
+
+def test_figure_4_c_has_the_most_lumps_of_all_orders() -> None:
+    program = parse(ORDERED)
+    counts = [len(lumps(program, order)) for order in enumerate_orders(program)]
+    assert max(counts) == 3 == len(panels(4)["c"].bands)
+    assert set(counts) == {1, 2, 3}
+
+
+def test_figure_4_b_and_c_stand_on_one_frame() -> None:
+    drawn = figure(4)
+    of_r1 = {label.position[0] for label in drawn.labels if label.text == "$r_{1}$"}
+    of_n = {line.start[0] for line in drawn.lines if line.key == "w = n"}
+    assert len(of_r1) == len(of_n) == 1
+
+
+# -- Figure 5 ---------------------------------------------------------------------------------------------------------
+
+
+def test_figure_5_a_is_one_lump_of_every_order_and_three_blocks() -> None:
+    program = parse(SHARED)
+    assert {tuple(lumps(program, order).sizes) for order in enumerate_orders(program)} == {(3,)}
+    scene = panels(5)["a"]
+    assert _words(scene, "l = ") == ["l = 3"]
+    (band,) = scene.bands
+    centres = {circle.key: circle.centre for circle in scene.circles}
+    inside = {name for name, (x, y) in centres.items() if _within((x, y), band.box)}
+    assert inside == {"v", "z1", "z2", "z3"}
+    outlines = [curve for curve in scene.curves if curve.key.startswith("block")]
+    members = [
+        {
+            name
+            for name, centre in centres.items()
+            if _distance_to_outline(curve.points, centre) == pytest.approx(9.5, abs=0.1)
+        }
+        for curve in outlines
+    ]
+    assert members == [{"v"}, {"z1"}, {"z2", "z3"}]
+    assert [set(map(program.step, block.steps)) for block in decompose(program).blocks if block.steps] == [
+        {step for step in program.steps() if step.name in names} for names in members
+    ]
+    table = [label.title for label in scene.labels if label.box[0] > band.box[2] and not label.title.startswith("(")]
+    assert table == [
+        *("block", "gives", "l"),
+        *("v := k(y)", "v", "0"),
+        *("z1 := f(x1, v)", "x1", "1"),
+        *("z2 := g(x2, x3, v)", "z3 := h(x2, x3)", "x2, x3", "2"),
+    ]
+
+
+def _within(p: tuple[float, float], box: tuple[float, float, float, float]) -> bool:
+    return box[0] < p[0] < box[2] and box[1] < p[1] < box[3]
+
+
+def _distance_to_outline(points: tuple[tuple[float, float], ...], p: tuple[float, float]) -> float:
+    return min(_distance(list(points[k : k + 4]), *p) for k in range(0, len(points) - 1, 3)) ** 0.5
+
+
+def _linear(n: int) -> Program:
+    inputs = ", ".join(f"x{k}" for k in range(n))
+    rows = "\n".join(f"y{k} = f{k}({inputs})" for k in range(n))
+    return parse(f"inputs {inputs}\n{rows}\noutputs {', '.join(f'y{k}' for k in range(n))}")
+
+
+def _pairs(n: int) -> Program:
+    names = [f"x{k}" for k in range(n)]
+    before = "\n".join(f"t{k} = p(x{k})" for k in range(n))
+    after = "\n".join(f"z{k} = q(x{k}, t{k})" for k in range(n))
+    return parse(f"inputs {', '.join(names)}\n{before}\n{after}\noutputs {', '.join(f'z{k}' for k in range(n))}")
+
+
+@pytest.mark.parametrize(
+    "programs",
+    [
+        {},
+        {"one": _pairs(2)},
+        {"dense": _linear(3)},
+        {"dense": _linear(3), "a_long_name_of_a_program": _pairs(6), "shared": parse(SHARED), "wide": _linear(9)},
+        {f"pairs{n}": _pairs(n) for n in range(2, 20)},
+        {"huge": _pairs(120), "small": _linear(2)},
+    ],
+    ids=["none", "one", "equal", "some", "many", "huge"],
+)
+def test_figure_5_b_has_no_fault_whatever_the_programs(programs: dict[str, Program]) -> None:
+    scene = compose(figure_5(programs), "Figure 5")
+    assert faults(scene) == []
+    assert scene.width == COLUMN
+    assert scene.bounds[2] <= COLUMN
+    assert min(label.size for label in scene.labels) >= 7.0
+
+
+def test_figure_5_b_marks_stand_at_the_costs_on_a_logarithmic_axis() -> None:
+    programs = {
+        "dense": _linear(3),
+        "pairs": _pairs(6),
+        "shared": parse(SHARED),
+        "atomic": parse("inputs u, w\nz = f(u, w)\noutputs z, w"),
+    }
+    rows = gains(programs)
+    assert [row.name for row in rows] == ["pairs", "shared", "dense"], "largest gain first, atomic steps not at all"
+    scene = chart(programs)
+    at = {float(band.key): (band.box[0] + band.box[2]) / 2 for band in scene.bands}
+    assert {float(label.text.strip("$")) for label in scene.labels if label.text.startswith("$")} == set(at)
+    (low, left), (high, right) = min(at.items()), max(at.items())
+    rings = [circle for circle in scene.circles if not circle.filled]
+    dots = [circle for circle in scene.circles if circle.filled]
+    bars = [line for line in scene.lines if line.key.endswith("best order") and line.start[0] == line.end[0]]
+
+    def cost(x: float) -> float:
+        return low * (high / low) ** ((x - left) / (right - left))
+
+    for row, ring, bar, dot in zip(rows, rings, bars, dots, strict=True):
+        assert cost(ring.centre[0]) == pytest.approx(row.given)
+        assert cost(bar.start[0]) == pytest.approx(row.best)
+        assert cost(dot.centre[0]) == pytest.approx(row.blocks)
+        name = next(label for label in scene.labels if label.text == row.name)
+        assert name.box[1] < ring.centre[1] < name.box[3] + 1.0
+        assert ring.centre[1] == dot.centre[1]
+
+
+def test_figure_5_b_gains_never_turn_round() -> None:
+    for row in gains({"dense": _linear(4), "pairs": _pairs(5), "shared": parse(SHARED), "Fig. 4": parse(ORDERED)}):
+        assert row.given >= row.best >= row.blocks >= 1.0
+    assert len(lumps(_pairs(5), best_order(_pairs(5)))) == 5
 
 
 # -- the files --------------------------------------------------------------------------------------------------------

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
+from random import Random
 
 import pytest
 from draw_oracle import faults
@@ -12,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import equasive_programs, programs
 
+from flowgraph.draw.curves import flatten, rounded_hull
 from flowgraph.draw.layout import LayoutOptions, layout
 from flowgraph.draw.scene import Circle, Curve, Ink, Line, Scene
 from flowgraph.draw.writers import draw_graph
@@ -322,3 +326,19 @@ def test_lines_and_curves_have_the_ends_they_claim() -> None:
     line = Line((10.0, 9.0), (30.0, 9.0), True, key="a -> b")
     scene = Scene(40, 40, lines=(line,), circles=(Circle((5.0, 9.0), 5.0, key="a"), Circle((36.0, 9.0), 5.0, key="b")))
     assert faults(scene) == ["edge a -> b does not touch the outline of b"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_rounded_hull_is_at_equal_distance_around_its_points(seed: int) -> None:
+    random = Random(seed)
+    centres = [(random.uniform(0, 60), random.uniform(0, 60)) for _ in range(1 + seed // 2)]
+    points = rounded_hull(centres, 5.0)
+    assert points[0] == pytest.approx(points[-1])
+    pairs = list(combinations(centres, 2)) or [(centres[0], centres[0])]
+    for x, y in flatten(points, 1.0):
+        near = []
+        for (ax, ay), (bx, by) in pairs:
+            length = (bx - ax) ** 2 + (by - ay) ** 2
+            t = min(1.0, max(0.0, ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length)) if length else 0.0
+            near.append(math.hypot(x - ax - t * (bx - ax), y - ay - t * (by - ay)))
+        assert min(near) == pytest.approx(5.0, abs=0.01)

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import pytest
 
 from flowgraph.draw import FORMATS, draw_graph, figure, render, render_graph, write, write_graph
-from flowgraph.draw.scene import Circle, Curve, Ink, Label, Line, Scene
+from flowgraph.draw.scene import Band, Circle, Curve, Ink, Label, Line, Scene
 from flowgraph.draw.text import measure, name_latex, readable
 from flowgraph.draw.text import write as text_at
 from flowgraph.draw.writers import SCENE_WRITERS, format_of
@@ -43,6 +43,7 @@ def _scene() -> Scene:
             Circle((50, 40), 3, visible=False),
         ),
         labels=(text_at("100% a_b & $x_{1}$", (30, 45), 8.0),),
+        bands=(Band((50, 2, 58, 20), key="band"),),
         title="a & b",
     )
 
@@ -55,7 +56,7 @@ def test_svg_is_xml_without_fonts_whose_words_can_be_read() -> None:
     assert [g.get("data-key") for g in root.iter(f"{SVG}g") if g.get("data-key")] == ['a -> "<b>"']
     identifiers = {path.get("id") for path in root.iter(f"{SVG}path") if path.get("id")}
     assert {use.get("href") for use in root.iter(f"{SVG}use")} == {f"#{name}" for name in identifiers}
-    assert len(list(root.iter(f"{SVG}rect"))) == 1 + 3, "the page and the visible outlines"
+    assert len(list(root.iter(f"{SVG}rect"))) == 1 + 3 + 1, "the page, the visible outlines and the band"
 
 
 def test_png_has_the_size_of_the_page_and_says_nothing_else() -> None:

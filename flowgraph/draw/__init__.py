@@ -1,7 +1,8 @@
-"""Drawings of flow graphs: one layout, one ``Scene``, several writers, and the figures of the paper."""
+"""Drawings of flow graphs: one layout, one ``Scene``, several writers, and the figures."""
 
 from flowgraph.draw.figures import FIGURES, figure, panels
 from flowgraph.draw.layout import LayoutOptions
+from flowgraph.draw.lumped import draw_lumps
 from flowgraph.draw.scene import Scene
 from flowgraph.draw.writers import FORMATS, draw_graph, render, render_graph, write, write_graph
 
@@ -11,6 +12,7 @@ __all__ = [
     "LayoutOptions",
     "Scene",
     "draw_graph",
+    "draw_lumps",
     "figure",
     "panels",
     "render",

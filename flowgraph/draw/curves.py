@@ -193,3 +193,63 @@ def circle_meets(box: Box, circle: Circle) -> bool:
     dx = max(0.0, box[0] - right, left - box[2])
     dy = max(0.0, box[1] - y, y - box[3])
     return math.hypot(dx, dy) < circle.radius
+
+
+def rounded_hull(centres: Sequence[Point], reach: float) -> tuple[Point, ...]:
+    """The closed chain of cubics at a distance around the convex hull of some points.
+
+    Example:
+        >>> points = rounded_hull([(0.0, 0.0), (4.0, 0.0)], 1.0)
+        >>> points[0] == points[-1], round(max(x for x, _ in points), 6)
+        (True, 5.0)
+    """
+    corners = _hull(centres)
+    points: list[Point] = []
+    for k, corner in enumerate(corners):
+        start, end = _direction(corners[k - 1], corner), _direction(corner, corners[(k + 1) % len(corners)])
+        turn = (end - start) % math.tau if len(corners) > 1 else math.tau
+        pieces = math.ceil(turn / (math.pi / 2) - 1e-9)
+        for piece in range(pieces):
+            first = start - math.pi / 2 + turn * piece / pieces
+            arc = _arc(corner, reach, first, turn / pieces)
+            if points and piece == 0:
+                points += _straight(points[-1], arc[0])
+            points += arc[1:] if points else arc
+    return (*points, *_straight(points[-1], points[0])) if len(corners) > 1 else (*points[:-1], points[0])
+
+
+def _hull(centres: Sequence[Point]) -> list[Point]:
+    """The corners of the convex hull, with growing angles (Andrew's monotone chain)."""
+    points = sorted(set(centres))
+    if len(points) == 1:
+        return points
+    chains: list[list[Point]] = []
+    for ordered in (points, points[::-1]):
+        chain: list[Point] = []
+        for p in ordered:
+            while len(chain) > 1 and _cross(chain[-2], chain[-1], p) <= 0:
+                chain.pop()
+            chain.append(p)
+        chains.append(chain[:-1])
+    return chains[0] + chains[1]
+
+
+def _cross(o: Point, p: Point, q: Point) -> float:
+    return (p[0] - o[0]) * (q[1] - o[1]) - (p[1] - o[1]) * (q[0] - o[0])
+
+
+def _direction(p: Point, q: Point) -> float:
+    return math.atan2(q[1] - p[1], q[0] - p[0])
+
+
+def _straight(p: Point, q: Point) -> list[Point]:
+    return [along(p, q, 1 / 3), along(p, q, 2 / 3), q]
+
+
+def _arc(centre: Point, radius: float, start: float, turn: float) -> list[Point]:
+    """Four control points of an arc of at most a quarter of a circle."""
+    lean = 4 / 3 * math.tan(turn / 4)
+    ux, uy = math.cos(start), math.sin(start)
+    vx, vy = math.cos(start + turn), math.sin(start + turn)
+    offsets = ((ux, uy), (ux - lean * uy, uy + lean * ux), (vx + lean * vy, vy - lean * vx), (vx, vy))
+    return [(centre[0] + radius * x, centre[1] + radius * y) for x, y in offsets]

@@ -1,39 +1,42 @@
-"""Figures 1, 2 and 3 of the paper, drawn from derivations: nothing in them is typed in but two programs of three lines.
+"""The figures. Figures 1, 2 and 3 are here, drawn from derivations: nothing in them is typed in but two short programs.
 
-Reference: arXiv:2411.18786, Figs. 1–3.
+Reference: arXiv:2411.18786, Figs. 1–4. Figure 5 is not in the paper.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
-from flowgraph.draw.layout import LayoutOptions, drawing
-from flowgraph.draw.scene import Box, Ink, Label, Line, Scene, overlay
-from flowgraph.draw.text import claimed_width, measure, name_latex, write
+from flowgraph.draw.figure_4 import figure_4
+from flowgraph.draw.figure_5 import figure_5
+from flowgraph.draw.layout import drawing
+from flowgraph.draw.panel import (
+    LEADING,
+    SMALL,
+    STYLE,
+    Panel,
+    code_lines,
+    compose,
+    functions,
+    stack,
+    text_block,
+)
+from flowgraph.draw.scene import Label, Line, Scene
+from flowgraph.draw.text import claimed_width, measure, name_latex, plain, write
 from flowgraph.errors import InputError
-from flowgraph.graph import Edge, FlowGraph, VertexId
+from flowgraph.graph import Edge, FlowGraph
 from flowgraph.language import parse
 from flowgraph.modes import Derivation, derive
-from flowgraph.program import Program
-
-COLUMN = 240.94
-"""The width of every figure: one column of a paper, 8.5 cm in points."""
 
 ATOMIC_STEP = "inputs u, w\nz = f(u, w)\noutputs z, w"
 """The binary atomic program step of Fig. 1."""
 
 EXAMPLE = "inputs x1, x2, x3\nz1 = f(x1, x2)\nz2 = g(x3, z1)\noutputs z1, x2, z2"
 """The straight-line code of Fig. 2."""
-
-_STYLE = LayoutOptions(
-    column_pitch=26.0, row_pitch=43.0, room=11.0, name_size=8.0, label_size=8.0, radius=6.3, max_label=60.0
-)
-_SMALL = 7.0
-_LEADING = 11.5
 
 _VECTOR: Mapping[str, str] = MappingProxyType(
     {
@@ -48,26 +51,6 @@ _VECTOR: Mapping[str, str] = MappingProxyType(
 """The caption of Fig. 1: what replaces each scalar label where u and z are vectors."""
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One panel of a figure.
-
-    Attributes:
-        letter: as in the caption.
-        words: what it shows, in a word or two.
-        scene: the drawing, with the grid's origin at (0, 0).
-    """
-
-    letter: str
-    words: str
-    scene: Scene
-
-    @property
-    def label(self) -> str:
-        """What stands below the panel."""
-        return f"({self.letter}) {self.words}"
-
-
 def accent_of(mode: str, stage: str) -> str:
     """The accent of the names at a stage: ``"dot"`` for tangents, ``"bar"`` for cotangents, empty for primal values.
 
@@ -79,12 +62,6 @@ def accent_of(mode: str, stage: str) -> str:
         return ""
     turned = stage in ("inverted", "shifted") or (stage == "unlayered" and "inverse" in mode)
     return "bar" if turned != (stage == "reversed" and "inverse" not in mode) else "dot"
-
-
-def functions(program: Program, graph: FlowGraph) -> dict[VertexId, str]:
-    """The function computed at each vertex of a primal or layered graph, by place."""
-    computed = {step.name: step.function for step in program.steps()}
-    return {vertex.id: computed[vertex.value] for vertex in graph.vertices if vertex.name in computed}
 
 
 # -- Figure 1 ---------------------------------------------------------------------------------------------------------
@@ -147,22 +124,6 @@ def _matrix(rows: Sequence[Sequence[str]], centre: float, top: float, size: floa
     return Scene(0.0, 0.0, lines=tuple(lines), labels=tuple(labels))
 
 
-def _lines(texts: Iterable[str], centre: float, top: float, size: float, ink: Ink = Ink.INK) -> Scene:
-    """Lines of text, left-aligned as a block that is centred at x = centre."""
-    texts = tuple(texts)
-    left = centre - max(measure(text, size).width for text in texts) / 2
-    leading = _LEADING * size / 8.0
-    labels = (
-        write(text, (left, top + 0.75 * size + k * leading), size, anchor="start", ink=ink)
-        for k, text in enumerate(texts)
-    )
-    return Scene(0.0, 0.0, labels=tuple(labels))
-
-
-def _stack(*scenes: Scene) -> Scene:
-    return overlay(scenes, 0.0, 0.0)
-
-
 _PARTIAL = re.compile(r"∂(\w+)/∂(\w+)")
 
 
@@ -181,7 +142,7 @@ def _meanings(derivation: Derivation, written: Mapping[str, str]) -> list[str]:
 def _figure_1(vector: bool) -> list[Panel]:
     derivation, graphs = _atomic()
     style = replace(
-        _STYLE, column_pitch=49.0, row_pitch=60.0 if vector else 44.0, carry_labels=True, stubs=False, registers=False
+        STYLE, column_pitch=49.0, row_pitch=60.0 if vector else 44.0, carry_labels=True, stubs=False, registers=False
     )
     written = _vector_latex if vector else _scalar_latex
     layered = derivation.stages["layered"]
@@ -192,28 +153,24 @@ def _figure_1(vector: bool) -> list[Panel]:
         scenes.append(drawing(graph, replace(style, accent=accent, label_latex=written)))
     below = max(scene.bounds[3] for scene in scenes) + 7.0
     centre = style.column_pitch / 2
-    panels = [Panel("a", "primal step", _stack(scenes[0], _lines(_code(derivation.program), centre, below + 6.0, 8.0)))]
+    panels = [
+        Panel(
+            "a", "primal step", stack(scenes[0], text_block(code_lines(derivation.program), centre, below + 6.0, 8.0))
+        )
+    ]
     for letter, (words, graph), scene in zip("bcde", graphs.items(), scenes[1:], strict=True):
         matrix = _matrix(_entries(graph, written, _VECTOR["0"] if vector else "0"), centre, below, 8.0)
-        panels.append(Panel(letter, words, _stack(scene, matrix)))
+        panels.append(Panel(letter, words, stack(scene, matrix)))
     key = _meanings(derivation, _VECTOR if vector else {})
     if vector:
         key += ["$u, z \\in \\mathbf{R}^{l}$", "$w \\in \\mathbf{R}^{k-l}$", "$\\bar{u}, \\bar{w}, \\bar{z}$ are rows"]
     else:
         key.append("$u, w, z \\in \\mathbf{R}$")
-    panels.insert(3, Panel("", "", _lines(key, centre, 0.0, 8.0)))
+    panels.insert(3, Panel("", "", text_block(key, centre, 0.0, 8.0)))
     return panels
 
 
 # -- Figures 2 and 3 --------------------------------------------------------------------------------------------------
-
-
-def _code(program: Program) -> list[str]:
-    lines = []
-    for step in program.steps():
-        arguments = ", ".join(name_latex(text) for text in step.texts)
-        lines.append(f"${name_latex(step.name)}$ := ${name_latex(step.function)}({arguments})$")
-    return lines
 
 
 @lru_cache(maxsize=4)
@@ -225,24 +182,24 @@ def _primal() -> Scene:
     derivation = _example("forward")
     graph = derivation.stages["primal"]
     notes = functions(derivation.program, graph)
-    return drawing(graph, replace(_STYLE, labels=False, circles=False, notes=notes))
+    return drawing(graph, replace(STYLE, labels=False, circles=False, notes=notes))
 
 
 def _stage(mode: str, stage: str, **changes: object) -> Scene:
-    style = replace(_STYLE, accent=accent_of(mode, stage), carry_labels=True, **changes)  # pyright: ignore[reportArgumentType]
+    style = replace(STYLE, accent=accent_of(mode, stage), carry_labels=True, **changes)  # pyright: ignore[reportArgumentType]
     return drawing(_example(mode).stages[stage], style)
 
 
 def _figure_2() -> list[Panel]:
     derivation = _example("forward")
-    centre = _STYLE.column_pitch
-    code = _lines(_code(derivation.program), centre, 0.0, 8.0)
-    key = _lines(_meanings(derivation, {}), centre, 3.2 * _LEADING, 8.0)
+    centre = STYLE.column_pitch
+    code = text_block(code_lines(derivation.program), centre, 0.0, 8.0)
+    key = text_block(_meanings(derivation, {}), centre, 3.2 * LEADING, 8.0)
     return [
         Panel("a", "data flow", _primal()),
         Panel("b", "forward", _stage("forward", "unlayered")),
         Panel("c", "reverse", _stage("reverse", "reversed")),
-        Panel("d", "straight-line code", _stack(code, key)),
+        Panel("d", "straight-line code", stack(code, key)),
         Panel("e", "forward inverse", _stage("forward-inverse", "reversed")),
         Panel("f", "reverse inverse", _stage("reverse-inverse", "unlayered")),
     ]
@@ -265,45 +222,26 @@ def _figure_3() -> list[Panel]:
 
 # -- pages ------------------------------------------------------------------------------------------------------------
 
-
-def _compose(rows: Sequence[Sequence[Panel]], title: str) -> Scene:
-    """Rows of panels of equal width, each row on one grid, with the panels' labels below."""
-    across = max(len(row) for row in rows)
-    placed: list[Scene] = []
-    y = 2.0
-    for row in rows:
-        bounds = [panel.scene.bounds for panel in row]
-        graphs = [b for panel, b in zip(row, bounds, strict=True) if panel.scene.circles] or bounds
-        top, bottom = min(b[1] for b in graphs), max(b[3] for b in graphs)
-        for k, (panel, b) in enumerate(zip(row, bounds, strict=True)):
-            middle = COLUMN * (k + 0.5) / across
-            dy = y - top
-            if not panel.scene.circles:
-                dy = y + ((bottom - top) - (b[3] - b[1])) / 2 - b[1]
-            placed.append(panel.scene.moved(middle - _grid_centre(panel.scene, b), dy))
-            if panel.letter:
-                text = write(panel.label, (middle, y + bottom - top + 12.0), _SMALL)
-                placed.append(Scene(0.0, 0.0, labels=(text,)))
-        y += bottom - top + 24.0
-    return overlay(placed, COLUMN, round(y - 9.0, 2), title)
+Rows = list[list[Panel]]
 
 
-def _grid_centre(scene: Scene, bounds: Box) -> float:
-    """The middle of a panel's columns, so that graphs stand above each other; of its text where it has no graph."""
-    if not scene.circles:
-        return (bounds[0] + bounds[2]) / 2
-    xs = [circle.centre[0] for circle in scene.circles]
-    return (min(xs) + max(xs)) / 2
+def _in_threes(panels: list[Panel]) -> Rows:
+    return [panels[k : k + 3] for k in range(0, len(panels), 3)]
 
 
-def _pages() -> Mapping[int, Callable[[], tuple[list[Panel], str]]]:
+def _pages() -> Mapping[int, Callable[[], tuple[Rows, str]]]:
     return {
         1: lambda: (
-            [*_figure_1(vector=False), *_figure_1(vector=True)],
+            _in_threes([*_figure_1(vector=False), *_figure_1(vector=True)]),
             "Figure 1: transformation of a binary atomic program step, for scalars above and for vectors below",
         ),
-        2: lambda: (_figure_2(), "Figure 2: the four modes of automatic differentiation for straight-line code"),
-        3: lambda: (_figure_3(), "Figure 3: derivation of reverse inverse mode from the data flow graph"),
+        2: lambda: (
+            _in_threes(_figure_2()),
+            "Figure 2: the four modes of automatic differentiation for straight-line code",
+        ),
+        3: lambda: (_in_threes(_figure_3()), "Figure 3: derivation of reverse inverse mode from the data flow graph"),
+        4: lambda: (figure_4(), "Figure 4: the lumps of one data flow graph along two total orders of its steps"),
+        5: lambda: (figure_5(), "Figure 5: what the best order and the blocks gain on the example programs"),
     }
 
 
@@ -311,7 +249,7 @@ FIGURES = tuple(_pages())
 """The numbers of the figures that ``figure`` draws."""
 
 
-def _page(number: int) -> tuple[list[Panel], str]:
+def _page(number: int) -> tuple[Rows, str]:
     pages = _pages()
     if number not in pages:
         raise InputError("there is no such figure", got=repr(number), expected=", ".join(map(str, pages)))
@@ -319,22 +257,22 @@ def _page(number: int) -> tuple[list[Panel], str]:
 
 
 def figure(number: int) -> Scene:
-    """A whole figure of the paper, one column (8.5 cm) wide.
+    """A whole figure, one column (8.5 cm) wide.
 
     Args:
-        number: 1, 2 or 3.
+        number: 1, 2, 3 or 4 for the figures of the paper; 5 for the gains on the example programs.
 
     Raises:
         InputError: there is no figure of that number.
 
-    Reference: arXiv:2411.18786, Figs. 1–3.
+    Reference: arXiv:2411.18786, Figs. 1–4.
 
     Example:
         >>> [round(figure(number).width) for number in FIGURES]
-        [241, 241, 241]
+        [241, 241, 241, 241, 241]
     """
-    panels, title = _page(number)
-    return _compose([panels[k : k + 3] for k in range(0, len(panels), 3)], title)
+    rows, title = _page(number)
+    return compose(rows, title)
 
 
 def panels(number: int) -> dict[str, Scene]:
@@ -350,11 +288,11 @@ def panels(number: int) -> dict[str, Scene]:
         ['a', 'b', 'c', 'd', 'e', 'f']
     """
     result: dict[str, Scene] = {}
-    for panel in _page(number)[0]:
+    for panel in (panel for row in _page(number)[0] for panel in row):
         if not panel.letter:
             continue
         left, _, right, bottom = panel.scene.bounds
-        label = write(panel.label, ((left + right) / 2, bottom + 12.0), _SMALL)
-        scene = replace(panel.scene, labels=(*panel.scene.labels, label), title=f"Figure {number} {panel.label}")
+        label = write(panel.label, ((left + right) / 2, bottom + 12.0), SMALL)
+        scene = replace(panel.scene, labels=(*panel.scene.labels, label), title=plain(f"Figure {number} {panel.label}"))
         result[f"vector {panel.letter}" if panel.letter in result else panel.letter] = scene.fitted()
     return result

@@ -164,7 +164,7 @@ class _Frame:
         for place, text in self.texts.items():
             radius = options.radius if place in self.adds else 0.8 * options.radius
             radius = max(radius, reach + (1.2 if place in self.adds else 0.6))
-            self.outlines[place] = (radius, _stretch(extents[text], reach, radius, place in self.adds))
+            self.outlines[place] = (radius, stretch(extents[text], reach, radius, place in self.adds))
 
     # -- one attempt ------------------------------------------------------------------------------------------------
 
@@ -381,7 +381,7 @@ def _sums(steps: list[float]) -> list[float]:
     return result
 
 
-def _stretch(extent: Extent, reach: float, radius: float, circled: bool) -> float:
+def stretch(extent: Extent, reach: float, radius: float, circled: bool) -> float:
     """How far an outline is drawn out so that the corners of its name stay inside."""
     inner = radius - (0.9 if circled else 0.3)
     return max(0.0, extent.width / 2 - math.sqrt(max(0.0, inner * inner - reach * reach)))

@@ -102,6 +102,7 @@ def _texts(scene: Scene) -> tuple[list[Path], list[str]]:
 def _figure(scene: Scene, dpi: float, face: str) -> Figure:
     from matplotlib.collections import LineCollection, PathCollection
     from matplotlib.figure import Figure
+    from matplotlib.path import Path
     from matplotlib.transforms import Affine2D
 
     figure = Figure(figsize=(scene.width / 72, scene.height / 72), dpi=dpi, facecolor=face, edgecolor="none")
@@ -109,11 +110,19 @@ def _figure(scene: Scene, dpi: float, face: str) -> Figure:
 
     def add(collection: LineCollection | PathCollection) -> None:
         collection.set_transform(page)
+        # matplotlib would draw all lines after all areas; a scene is drawn in the order of its parts.
+        collection.set_zorder(len(figure.artists))
         figure.add_artist(collection)
 
     def ink(items: Sequence[Line | Curve | Circle]) -> tuple[list[str], list[float]]:
         return [COLOURS[item.ink] for item in items], [item.width for item in items]
 
+    if scene.bands:
+        boxes = [
+            Path([(a, b), (c, b), (c, d), (a, d), (a, b)], closed=True) for a, b, c, d in (x.box for x in scene.bands)
+        ]
+        tones = [COLOURS[item.ink] for item in scene.bands]
+        add(PathCollection(boxes, facecolors=tones, edgecolors="none", linewidths=0))
     straight = scene.lines
     if straight:
         colours, widths = ink(straight)
@@ -124,8 +133,6 @@ def _figure(scene: Scene, dpi: float, face: str) -> Figure:
         add(PathCollection(paths, facecolors="none", edgecolors=colours, linewidths=widths))
     arrows = [item for item in (*scene.lines, *scene.curves) if item.arrow]
     if arrows:
-        from matplotlib.path import Path
-
         heads = [Path([*head(item), head(item)[0]], closed=True) for item in arrows]
         add(PathCollection(heads, facecolors=ink(arrows)[0], edgecolors="none", linewidths=0))
     dots = [circle for circle in scene.circles if circle.visible and circle.filled]

@@ -17,11 +17,13 @@ Box = tuple[float, float, float, float]
 
 
 class Ink(StrEnum):
-    """The three greys of a drawing."""
+    """The four greys of a drawing, from dark to light."""
 
     INK = "ink"
     MUTED = "muted"
     GHOST = "ghost"
+    PALE = "pale"
+    """For areas behind everything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,21 @@ class Circle:
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """A filled upright rectangle behind everything else, without an outline.
+
+    Attributes:
+        box: the rectangle.
+        ink: its grey.
+        key: what it stands for.
+    """
+
+    box: Box
+    ink: Ink = Ink.PALE
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Label:
     """A piece of text, with mathematics between dollar signs as in LaTeX.
 
@@ -133,6 +150,7 @@ class Scene:
         curves: curves.
         circles: outlines of vertices.
         labels: texts.
+        bands: areas behind everything else.
         title: what the drawing shows, in plain words.
     """
 
@@ -142,6 +160,7 @@ class Scene:
     curves: tuple[Curve, ...] = ()
     circles: tuple[Circle, ...] = ()
     labels: tuple[Label, ...] = ()
+    bands: tuple[Band, ...] = ()
     title: str = ""
 
     def moved(self, dx: float, dy: float) -> Scene:
@@ -156,19 +175,16 @@ class Scene:
             curves=tuple(replace(item, points=tuple(at(p) for p in item.points)) for item in self.curves),
             circles=tuple(replace(item, centre=at(item.centre)) for item in self.circles),
             labels=tuple(
-                replace(
-                    item,
-                    position=at(item.position),
-                    box=(item.box[0] + dx, item.box[1] + dy, item.box[2] + dx, item.box[3] + dy),
-                )
+                replace(item, position=at(item.position), box=(*at(item.box[:2]), *at(item.box[2:])))
                 for item in self.labels
             ),
+            bands=tuple(replace(item, box=(*at(item.box[:2]), *at(item.box[2:]))) for item in self.bands),
         )
 
     @property
     def bounds(self) -> Box:
         """The smallest rectangle around everything drawn (control points stand for their curves)."""
-        boxes = [circle.box for circle in self.circles] + [label.box for label in self.labels]
+        boxes = [item.box for item in (*self.circles, *self.labels, *self.bands)]
         for line in self.lines:
             boxes += [(*line.start, *line.start), (*line.end, *line.end)]
         for curve in self.curves:
@@ -205,5 +221,6 @@ def overlay(scenes: Iterable[Scene], width: float, height: float, title: str = "
         curves=tuple(item for scene in scenes for item in scene.curves),
         circles=tuple(item for scene in scenes for item in scene.circles),
         labels=tuple(item for scene in scenes for item in scene.labels),
+        bands=tuple(item for scene in scenes for item in scene.bands),
         title=title,
     )

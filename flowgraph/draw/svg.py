@@ -7,10 +7,10 @@ from types import MappingProxyType
 from xml.sax.saxutils import escape, quoteattr
 
 from flowgraph.draw.curves import head, shaft
-from flowgraph.draw.scene import Circle, Curve, Ink, Label, Line, Point, Scene
+from flowgraph.draw.scene import Band, Circle, Curve, Ink, Label, Line, Point, Scene
 from flowgraph.draw.text import Outline, measure, outline
 
-COLOURS = MappingProxyType({Ink.INK: "#000000", Ink.MUTED: "#737373", Ink.GHOST: "#c8c8c8"})
+COLOURS = MappingProxyType({Ink.INK: "#000000", Ink.MUTED: "#737373", Ink.GHOST: "#c8c8c8", Ink.PALE: "#eeeeee"})
 """The greys of a drawing on a screen."""
 
 _MOVE, _LINE, _QUADRATIC, _CUBIC, _CLOSE = 1, 2, 3, 4, 79
@@ -60,6 +60,13 @@ def _key(key: str) -> str:
     return f" data-key={quoteattr(key)}" if key else ""
 
 
+def _band(item: Band) -> str:
+    left, top, right, bottom = item.box
+    corner = f'x="{_number(left)}" y="{_number(top)}"'
+    size = f'width="{_number(right - left)}" height="{_number(bottom - top)}"'
+    return f'<rect {corner} {size} fill="{COLOURS[item.ink]}"{_key(item.key)}/>'
+
+
 def _edge(item: Line | Curve) -> str:
     body = f'<path d="{_path(shaft(item))}" fill="none" {_stroke(item)}/>'
     if item.arrow:
@@ -106,6 +113,7 @@ def svg(scene: Scene) -> bytes:
         *(f'<path id="{_identifier(text)}" d="{_contours(outline(text))}"/>' for text in texts),
         "</defs>",
         '<rect width="100%" height="100%" fill="#ffffff"/>',
+        *(_band(item) for item in scene.bands),
         *(_edge(item) for item in (*scene.lines, *scene.curves)),
         *(_circle(item) for item in scene.circles if item.visible),
         *(_label(item) for item in scene.labels),

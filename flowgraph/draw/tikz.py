@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from flowgraph.draw.scene import Circle, Curve, Ink, Label, Line, Point, Scene
+from flowgraph.draw.scene import Band, Circle, Curve, Ink, Label, Line, Point, Scene
 
-_COLOURS = MappingProxyType({Ink.INK: "", Ink.MUTED: "black!55", Ink.GHOST: "black!22"})
+_COLOURS = MappingProxyType({Ink.INK: "", Ink.MUTED: "black!55", Ink.GHOST: "black!22", Ink.PALE: "black!7"})
 _ANCHORS = MappingProxyType({"start": "base west", "middle": "base", "end": "base east"})
 _SPECIAL = MappingProxyType(
     {
@@ -38,6 +38,11 @@ def _options(*parts: str) -> str:
 
 def _style(item: Line | Curve | Circle) -> tuple[str, str]:
     return _COLOURS[item.ink], "" if item.width == 0.55 else f"line width={_number(item.width)}bp"
+
+
+def _band(item: Band) -> str:
+    left, top, right, bottom = item.box
+    return f"\\fill{_options(_COLOURS[item.ink])} {_at((left, top))} rectangle {_at((right, bottom))};"
 
 
 def _edge(item: Line | Curve) -> str:
@@ -89,6 +94,7 @@ def tikz(scene: Scene) -> bytes:
         "% In the text:     \\input{this file}",
         "\\begin{tikzpicture}[x=1bp,y=-1bp,>=stealth,line width=0.55bp,every node/.style={inner sep=0pt}]",
         f"\\useasboundingbox (0,0) rectangle {_at((scene.width, scene.height))};",
+        *(_band(item) for item in scene.bands),
         *(_edge(item) for item in (*scene.lines, *scene.curves)),
         *(_circle(item) for item in scene.circles if item.visible),
         *(_label(item) for item in scene.labels),

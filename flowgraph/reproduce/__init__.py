@@ -2,7 +2,7 @@
 
 Everything is worked out before the first file is written. Two runs give the same bytes.
 
-Reference: arXiv:2411.18786, Figs. 1–3.
+Reference: arXiv:2411.18786, Figs. 1–4.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from flowgraph.draw import FIGURES, figure, render
 from flowgraph.errors import InputError
-from flowgraph.reproduce.examples import Example, examples, examples_folder
+from flowgraph.example_programs import Example, examples, examples_folder
 from flowgraph.reproduce.page import page
 from flowgraph.reproduce.publish import Files, put_files, put_folder, require_replaceable
 from flowgraph.reproduce.report import SCHEMA, FigureReport, ProgramReport, Report, Tell, examine, operations_json
@@ -47,7 +47,7 @@ _RECORD = "verification.json"
 
 
 def figure_files(formats: Iterable[str] = FIGURE_FORMATS) -> dict[str, bytes]:
-    """The figures of the paper as files: their bytes by name.
+    """The figures as files: their bytes by name.
 
     Args:
         formats: of ``FIGURE_FORMATS``.
@@ -57,7 +57,7 @@ def figure_files(formats: Iterable[str] = FIGURE_FORMATS) -> dict[str, bytes]:
 
     Example:
         >>> list(figure_files(["tex"]))
-        ['figure-1.tex', 'figure-2.tex', 'figure-3.tex']
+        ['figure-1.tex', 'figure-2.tex', 'figure-3.tex', 'figure-4.tex', 'figure-5.tex']
     """
     wanted = tuple(dict.fromkeys(formats))
     return {f"figure-{number}.{format}": render(figure(number), format) for number in FIGURES for format in wanted}
@@ -101,7 +101,7 @@ def report(
     """
     say = tell or _silent
     wanted = tuple(examples() if programs is None else programs)
-    say("figures 1–3", 0, len(wanted) + 1)
+    say(f"figures 1–{len(FIGURES)}", 0, len(wanted) + 1)
     files = {f"figures/{name}": data for name, data in figure_files().items()}
     figures = tuple(
         FigureReport(

@@ -9,8 +9,8 @@ from typing import Any
 
 from flowgraph.draw import draw_graph, render
 from flowgraph.errors import FlowgraphError
+from flowgraph.example_programs import Example
 from flowgraph.modes import Mode, OperationCount, count_operations, derive
-from flowgraph.reproduce.examples import Example
 from flowgraph.verification import Verification, verify
 
 SCHEMA = "flowgraph/reproduction/1"
@@ -24,7 +24,7 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class FigureReport:
-    """One figure of the paper.
+    """One figure.
 
     Attributes:
         number: its number.
@@ -82,7 +82,7 @@ class Report:
     """Everything the main job found.
 
     Attributes:
-        figures: the figures of the paper.
+        figures: the figures of the paper, and Figure 5.
         programs: the example programs.
         versions: what it was made with.
         command: what makes it again.
@@ -130,7 +130,7 @@ def examine(example: Example, tell: Tell) -> ProgramReport:
     """Verify, count and draw one program; an error becomes part of the report.
 
     Example:
-        >>> from flowgraph.reproduce.examples import examples
+        >>> from flowgraph.example_programs import examples
         >>> examine(examples()[0], lambda what, done, total: None).ok
         True
     """

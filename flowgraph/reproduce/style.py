@@ -2,10 +2,10 @@
 
 STYLE = """\
 :root { --paper: #ffffff; --text: #1b1b1b; --soft: #5c5c5c; --line: #dcdcdc; --block: #f6f6f4; --link: #0b57b0;
-  --good: #1a7f37; --bad: #c01c28; --muted: #737373; --ghost: #c8c8c8; }
+  --good: #1a7f37; --bad: #c01c28; --muted: #737373; --ghost: #c8c8c8; --pale: #eeeeee; }
 @media (prefers-color-scheme: dark) {
   :root { --paper: #16181b; --text: #e6e6e3; --soft: #a3a5a8; --line: #34373c; --block: #1f2226; --link: #7db3f5;
-    --good: #57c272; --bad: #ff7b72; --muted: #9a9a9a; --ghost: #55585e; }
+    --good: #57c272; --bad: #ff7b72; --muted: #9a9a9a; --ghost: #55585e; --pale: #24272c; }
 }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; scroll-padding-top: 1rem; }
