@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.version import __version__
 
 if TYPE_CHECKING:
+    from flowgraph.analysis import Analysis, analyze
     from flowgraph.errors import (
         DomainError,
         FlowgraphError,
@@ -30,15 +31,18 @@ if TYPE_CHECKING:
         ProgramError,
         TraceError,
     )
-    from flowgraph.graph import Edge, FlowGraph, Vertex
+    from flowgraph.graph import Bundle, Edge, FlowGraph, Vertex
     from flowgraph.language import format_program as format
     from flowgraph.language import load, parse
     from flowgraph.liveness import Kind, Liveness
+    from flowgraph.lumping import Lump, Lumping, best_order, lumps
     from flowgraph.modes import OperationCount, count_operations, derive
     from flowgraph.operations import OPERATIONS, Operation
+    from flowgraph.orders import count_orders, enumerate_orders, sample_orders
     from flowgraph.program import Program
     from flowgraph.rewrite import RULES, Rule, Site
     from flowgraph.rewrite.derivation import Derivation, Mode
+    from flowgraph.structure import Block, Certificate, Structure, decompose
     from flowgraph.symbolic import jacobian, linear_map
     from flowgraph.sympy_import import from_sympy
     from flowgraph.tracing import trace
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
 
 _HOMES = MappingProxyType(
     {
+        "flowgraph.analysis": ("Analysis", "analyze"),
         "flowgraph.errors": (
             "DomainError",
             "FlowgraphError",
@@ -57,14 +62,17 @@ _HOMES = MappingProxyType(
             "ProgramError",
             "TraceError",
         ),
-        "flowgraph.graph": ("Edge", "FlowGraph", "Vertex"),
+        "flowgraph.graph": ("Bundle", "Edge", "FlowGraph", "Vertex"),
         "flowgraph.language": ("load", "parse"),
         "flowgraph.liveness": ("Kind", "Liveness"),
+        "flowgraph.lumping": ("Lump", "Lumping", "best_order", "lumps"),
         "flowgraph.modes": ("OperationCount", "count_operations", "derive"),
         "flowgraph.operations": ("OPERATIONS", "Operation"),
+        "flowgraph.orders": ("count_orders", "enumerate_orders", "sample_orders"),
         "flowgraph.program": ("Program",),
         "flowgraph.rewrite": ("RULES", "Rule", "Site"),
         "flowgraph.rewrite.derivation": ("Derivation", "Mode"),
+        "flowgraph.structure": ("Block", "Certificate", "Structure", "decompose"),
         "flowgraph.symbolic": ("jacobian", "linear_map"),
         "flowgraph.sympy_import": ("from_sympy",),
         "flowgraph.tracing": ("trace",),
@@ -79,6 +87,10 @@ _HOME = MappingProxyType(
 __all__ = [
     "OPERATIONS",
     "RULES",
+    "Analysis",
+    "Block",
+    "Bundle",
+    "Certificate",
     "Derivation",
     "DomainError",
     "Edge",
@@ -88,6 +100,8 @@ __all__ = [
     "InputError",
     "Kind",
     "Liveness",
+    "Lump",
+    "Lumping",
     "Mode",
     "NotApplicable",
     "NotInvertible",
@@ -98,18 +112,26 @@ __all__ = [
     "ProgramError",
     "Rule",
     "Site",
+    "Structure",
     "TraceError",
     "Verification",
     "Vertex",
     "__version__",
+    "analyze",
+    "best_order",
     "count_operations",
+    "count_orders",
+    "decompose",
     "derive",
+    "enumerate_orders",
     "format",
     "from_sympy",
     "jacobian",
     "linear_map",
     "load",
+    "lumps",
     "parse",
+    "sample_orders",
     "trace",
     "verify",
 ]

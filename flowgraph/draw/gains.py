@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from flowgraph.analysis import analyze
 from flowgraph.draw.panel import COLUMN, SMALL
 from flowgraph.draw.scene import Band, Circle, Ink, Label, Line, Scene
 from flowgraph.draw.text import claimed_width, write
-from flowgraph.lumping import best_order, lumps
+from flowgraph.lumping import lumps
 from flowgraph.program import Program
-from flowgraph.structure import decompose
 
 _MOST_ROWS = 14
 _PITCH = 12.5
 _RING, _DOT, _TICK = 2.9, 1.7, 4.4
 _KEYS = ("given order", "best order", "blocks")
 _EDGE = 6.0
-_MANTISSAS = (1, 2, 5)
+_MANTISSAS = (1, 2, 3, 4, 5, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,9 @@ class Gain:
 
 
 def _gains(program: Program) -> tuple[float, float, float]:
-    """The work of J⁻¹v over that of J v: one operation for each edge, and l³ for each system of l ≥ 2 unknowns."""
-    structure = decompose(program)
-    edges = len(structure.flow.arguments)
-    systems = (
-        lumps(program).sizes.tolist(),
-        lumps(program, best_order(program)).sizes.tolist(),
-        [len(block.path) for block in structure.blocks],
-    )
-    given, best, blocks = (1.0 + sum(size**3 for size in sizes if size > 1) / max(edges, 1) for sizes in systems)
+    """The operations of J⁻¹v over those of J v: by the lumps of the program's own order, of the best one, by blocks."""
+    counts = analyze(program).operation_counts
+    given, best, blocks = (counts.ratio(counted) or math.nan for counted in (counts.given, counts.best, counts.blocks))
     return given, best, blocks
 
 
