@@ -333,6 +333,7 @@ def test_softmax_with_all_three_probabilities_is_singular_though_its_structure_i
 # -- the table --------------------------------------------------------------------------------------------------------
 
 BEST_LUMPS: dict[str, list[tuple[int, int]]] = {
+    "delayed": [(1, 1)] * 10 + [(2, 1)] + [(2, 2)] * 10,
     "euler": [(10, 2)],
     "euler_steps": [(5, 2)] * 3,
     "rk4": [(30, 2)],
@@ -351,6 +352,7 @@ BEST_LUMPS: dict[str, list[tuple[int, int]]] = {
 """(steps, l) of every lump in the best order, as the headers say, sorted."""
 
 LARGER_BLOCKS: dict[str, list[int]] = {
+    "delayed": [2] * 11,
     "euler": [10],
     "euler_steps": [5, 5, 5],
     "rk4": [30],
