@@ -32,7 +32,7 @@ from flowgraph.lump_report import (
 )
 from flowgraph.lumping import Lumping, finest_order
 from flowgraph.orders import legal_order
-from flowgraph.program import Program, _size, _table, require_program
+from flowgraph.program import Program, require_program, size_text, text_table
 from flowgraph.structure import Blocks, Certificate, Structure, decompose
 
 Array = NDArray[Any]
@@ -266,7 +266,7 @@ def _parts(analysis: Analysis) -> Iterator[list[str]]:
     if not analysis.structurally_singular:
         applies = "inverse accumulation applies: by its structure the Jacobian is not singular for every x"
     yield [
-        f"{_size(program)}; structural rank {structure.rank} of {max(n, program.n_outputs)}",
+        f"{size_text(program)}; structural rank {structure.rank} of {max(n, program.n_outputs)}",
         applies,
         f"steps: {kinds or 'none'}",
     ]
@@ -298,7 +298,7 @@ def _summary(analysis: Analysis, given: Lumping, best: Lumping) -> list[str]:
         totals = (count.accumulate.total, count.factor.total, count.solve.total, count.total.total)
         rows.append((name, number, str(size), *map(str, totals), "" if ratio is None else f"{ratio:.2f}"))
     head = "operations for one x and one vector; blocks: scalar ones + linear systems"
-    return [head, *_table(rows, right=frozenset(range(1, 8))).split("\n")]
+    return [head, *text_table(rows, right=frozenset(range(1, 8))).split("\n")]
 
 
 def _largest_lumps(analysis: Analysis, given: Lumping) -> list[str]:
@@ -324,7 +324,7 @@ def _largest_lumps(analysis: Analysis, given: Lumping) -> list[str]:
         )
     several = int(np.count_nonzero(given.lengths > 1))
     head = f"largest lumps of this order ({len(shown)} of {several} with more than one step)"
-    return [head, *_table(rows, right=frozenset({0, 2, 3, 7})).split("\n")]
+    return [head, *text_table(rows, right=frozenset({0, 2, 3, 7})).split("\n")]
 
 
 def _largest_blocks(analysis: Analysis) -> list[str]:
@@ -350,7 +350,7 @@ def _largest_blocks(analysis: Analysis) -> list[str]:
         )
     return [
         f"largest blocks ({len(shown)} of {len(several)} with more than one row)",
-        *_table(rows, right=frozenset({1, 2, 5})).split("\n"),
+        *text_table(rows, right=frozenset({1, 2, 5})).split("\n"),
     ]
 
 

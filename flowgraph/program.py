@@ -370,7 +370,7 @@ class Program:
         return hash(self.fingerprint())
 
     def __repr__(self) -> str:
-        return f"<Program: {_size(self)}>"
+        return f"<Program: {size_text(self)}>"
 
     # -- JSON -------------------------------------------------------------------------------------------------------
 
@@ -559,7 +559,8 @@ def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _size(program: Program) -> str:
+def size_text(program: Program) -> str:
+    """How many inputs, steps and outputs a program has."""
     counts = ((program.n_inputs, "input"), (program.n_steps, "step"), (program.n_outputs, "output"))
     return ", ".join(_plural(count, noun) for count, noun in counts)
 
@@ -575,7 +576,8 @@ def require_program(value: object) -> None:
         )
 
 
-def _table(rows: Sequence[Sequence[str]], right: frozenset[int]) -> str:
+def text_table(rows: Sequence[Sequence[str]], right: frozenset[int]) -> str:
+    """Rows of cells as lines of text with aligned columns; those in ``right`` are aligned to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(
@@ -591,7 +593,7 @@ def _describe(program: Program) -> str:
     arguments = program.arguments()
     places = registers(live, program.starts, arguments)
     low, high = int(live.widths.min()), int(live.widths.max())
-    head = f"{_size(program)}; width {low if low == high else f'{low} to {high}'}"
+    head = f"{size_text(program)}; width {low if low == high else f'{low} to {high}'}"
     rows = [(" time", "step", "register", "width", "kind", "dies")]
     rows.append(("0", ", ".join(program.input_names), "", str(live.widths[0]), "", ""))
     for step in program.steps():
@@ -610,4 +612,4 @@ def _describe(program: Program) -> str:
             )
         )
     rows.append(("", "outputs " + ", ".join(program.output_names), "", "", "", ""))
-    return head + "\n" + _table(rows, right=frozenset({0, 3}))
+    return head + "\n" + text_table(rows, right=frozenset({0, 3}))

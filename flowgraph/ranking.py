@@ -5,7 +5,7 @@ Reference: THEORY section 5.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ from flowgraph.lumping import Lumping, finest_order
 from flowgraph.orders import legal_order
 from flowgraph.program import Program
 from flowgraph.structure import require_invertible
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and how much there is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +41,15 @@ class RankedOrder:
     given: bool
     best: bool
 
+    @property
+    def operations(self) -> int | None:
+        """All operations of J⁻¹v for one point and one vector; None where not counted."""
+        return None if self.counts.count is None else self.counts.count.total.total
 
-def rank_orders(program: Program, orders: Sequence[Sequence[int]]) -> tuple[RankedOrder, ...]:
+
+def rank_orders(
+    program: Program, orders: Sequence[Sequence[int]], *, progress: Progress | None = None
+) -> tuple[RankedOrder, ...]:
     """The given orders, the program's own and the best one, by cost, then by number of lumps, each once.
 
     Raises:
@@ -59,7 +69,10 @@ def rank_orders(program: Program, orders: Sequence[Sequence[int]]) -> tuple[Rank
     own = tuple(np.flatnonzero(flow.needed).tolist())
     best = tuple(finest_order(structure).tolist())
     found = []
-    for order in dict.fromkeys((best, own, *map(tuple, orders))):
+    wanted = dict.fromkeys((best, own, *map(tuple, orders)))
+    for place, order in enumerate(wanted):
+        if progress is not None:
+            progress("orders", place, len(wanted))
         lumping = Lumping(program, flow, legal_order(program, flow, order))
         counted = count_lumps(flow, units, lumping)
         ratio = OperationCounts(jvp, counted, None, None).ratio(counted)
@@ -68,5 +81,5 @@ def rank_orders(program: Program, orders: Sequence[Sequence[int]]) -> tuple[Rank
 
 
 def _rank(ranked: RankedOrder) -> tuple[float, int, bool, bool, tuple[int, ...]]:
-    cost = np.inf if ranked.counts.count is None else ranked.counts.count.total.total
+    cost = np.inf if ranked.operations is None else ranked.operations
     return cost, -len(ranked.lumping), not ranked.best, not ranked.given, ranked.order

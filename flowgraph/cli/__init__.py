@@ -1,4 +1,4 @@
-"""The command line: ``flowgraph reproduce``, ``figures``, ``show``, ``verify``, ``describe``.
+"""The command line: ``flowgraph reproduce``, ``figures``, ``show``, ``verify``, ``describe``, ``analyze``, ``orders``.
 
 Exit codes: 0 all is well, 1 a check failed, 2 the command is used wrongly, 3 bad input. What a command answers goes to
 standard output, everything else to standard error. Nothing heavy is imported before a command runs.
@@ -11,6 +11,7 @@ import sys
 
 import click
 
+from flowgraph.cli.orderings import analyze_command, orders_command
 from flowgraph.cli.output import report_error
 from flowgraph.cli.pictures import figures_command, reproduce_command
 from flowgraph.cli.programs import describe_command, show_command, verify_command
@@ -57,6 +58,8 @@ def main() -> None:
     Examples:
       flowgraph reproduce                                  figures, checks and a page with both
       flowgraph describe program.fg                        registers, widths, kinds, costs
+      flowgraph analyze program.fg                         lumps, blocks, cost: does an inverse mode pay?
+      flowgraph orders program.fg                          orders of the steps, best first
       flowgraph show program.fg --mode forward-inverse     the graph of a mode, as text
       flowgraph show program.fg -o graph.svg               the same as a drawing
       flowgraph verify program.fg model.py:step --n 4      prove that the four modes are right
@@ -71,3 +74,5 @@ main.add_command(figures_command)
 main.add_command(show_command)
 main.add_command(verify_command)
 main.add_command(describe_command)
+main.add_command(analyze_command)
+main.add_command(orders_command)

@@ -55,6 +55,31 @@ class List(click.ParamType):
         return parts
 
 
+class Order(click.ParamType):
+    """Names of results with commas or blanks between them, or a word."""
+
+    name = "order"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The names, in order."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(str(value).replace(",", " ").split())
+        if not names:
+            self.fail("an order names results, as in t1,z1,t2,z2, or is one of the words best and given", param, ctx)
+        return names
+
+
+def order_option(function: F) -> F:
+    """``--order``."""
+    return click.option(
+        "--order",
+        type=Order(),
+        metavar="ORDER",
+        help="The order of the steps: names of results with commas between them, or best, or given.",
+    )(function)
+
+
 def _remember(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
     # An error is reported by the group, which does not see the options of its commands.
     ctx.meta[{"as_json": JSON_KEY, "with_traceback": TRACEBACK_KEY}[str(param.name)]] = value

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowgraph.verification import Verification
 
 
-def _check_tracing(sources: tuple[str, ...], n: int | None, at: tuple[float, ...] | None) -> None:
+def check_tracing(sources: tuple[str, ...], n: int | None, at: tuple[float, ...] | None) -> None:
     """Hold the options of tracing against the programs they are given for."""
     from flowgraph.user_code import is_python
 
@@ -28,7 +28,8 @@ def _check_tracing(sources: tuple[str, ...], n: int | None, at: tuple[float, ...
         raise click.UsageError(f"--n {n} and --at with {len(at)} numbers do not fit")
 
 
-def _program(source: str, n: int | None, at: tuple[float, ...] | None) -> Program:
+def read_program(source: str, n: int | None, at: tuple[float, ...] | None) -> Program:
+    """The program that an argument of the command line names."""
     from flowgraph.user_code import is_python, open_program
 
     return open_program(source, n=n, at=at) if is_python(source) else open_program(source)
@@ -50,10 +51,10 @@ def describe_command(program: str, n: int | None, at: tuple[float, ...] | None, 
       flowgraph describe model.py:step --n 4 --json
       flowgraph describe model.py:step --at 0.1,0.2,0.3,0.4
     """
-    _check_tracing((program,), n, at)
+    check_tracing((program,), n, at)
     with Progress() as tell:
         tell("reading the program", 0, 1)
-        found = _program(program, n, at)
+        found = read_program(program, n, at)
         modes = _modes(found, tell)
     if as_json:
         print_json(_description(click.format_filename(program), found, modes))
@@ -186,7 +187,7 @@ def show_command(
       flowgraph show program.fg --mode forward-inverse --all-stages -o stages --format pdf
       flowgraph show model.py:step --n 4 --derivation --json
     """
-    _check_tracing((program,), n, at)
+    check_tracing((program,), n, at)
     _check_show(stage, output, format, derivation, all_stages, as_json)
     if output not in (None, "-") and format is None and not all_stages:
         from flowgraph.draw.writers import format_of
@@ -194,7 +195,7 @@ def show_command(
         format = format_of(output)
     with Progress() as tell:
         tell("reading the program", 0, 2)
-        found = _program(program, n, at)
+        found = read_program(program, n, at)
         tell(f"deriving {mode} mode", 1, 2)
         from flowgraph.modes import derive
 
@@ -324,7 +325,7 @@ def verify_command(
     """
     from flowgraph.verification import verify
 
-    _check_tracing(programs, n, at)
+    check_tracing(programs, n, at)
     found: list[tuple[str, Verification | FlowgraphError]] = []
     with Progress() as progress:
         for k, source in enumerate(programs):
@@ -335,7 +336,7 @@ def verify_command(
 
             tell("reading", 0, 1)
             try:
-                program = _program(source, n, at)
+                program = read_program(source, n, at)
                 report = verify(program, method=method, modes=modes or MODES, seed=seed, progress=tell)
                 found.append((click.format_filename(source), report))
             except FlowgraphError as error:
