@@ -148,7 +148,7 @@ class LocalCost:
         return self.accumulate + self.factor + self.solve
 
 
-def local_cost(system: LocalSystem) -> LocalCost:
+def local_cost(system: LocalSystem, *, thorough: bool = True) -> LocalCost:
     """Count the operations of a lump or a block exactly, under the model at the top of this module.
 
     The inner values are eliminated in up to four orders: *forward* and *reverse* always; *markowitz* up to 2,000 inner
@@ -158,6 +158,7 @@ def local_cost(system: LocalSystem) -> LocalCost:
 
     Args:
         system: l equations between l unknowns and k known values; A must be structurally nonsingular.
+        thorough: False counts forward and reverse only, for programs with thousands of different lumps.
 
     Returns:
         The operations to accumulate A (l × l) and B (l × k), to factor A, and to solve 0 = A u + B w for u.
@@ -186,18 +187,18 @@ def local_cost(system: LocalSystem) -> LocalCost:
             got=str(error),
             expected="rows as tuples of tuples (source vertex, unit?)",
         ) from error
-    return _local_cost(system)
+    return _local_cost(system, thorough)
 
 
 @lru_cache(maxsize=1024)
-def _local_cost(system: LocalSystem) -> LocalCost:
+def _local_cost(system: LocalSystem, thorough: bool) -> LocalCost:
     _require_well_formed(system)
     graph = ComputationalGraph(
         system.unknowns + system.knowns, len(system.inner), system.inner + system.equations
     ).pruned()
     forward, accumulated = _accumulate(graph)
     methods = {"forward": forward, "reverse": reverse(graph)}
-    if len(system.inner) <= MOST_MARKOWITZ:
+    if thorough and len(system.inner) <= MOST_MARKOWITZ:
         methods["markowitz"] = markowitz(graph)
         least = optimum(graph)
         if least is not None:
@@ -293,6 +294,11 @@ def _factor_and_solve(size: int, accumulated: _Entries) -> tuple[Operations, Ope
     """(factor, solve, structure, exact) of 0 = A u + B w."""
     is_known = accumulated.columns >= size
     known, matrix = accumulated.where(is_known), accumulated.where(~is_known)
+    if size == 1 and len(matrix.rows) == 1:
+        # By far the most frequent, and not worth a graph search.
+        generic = _generic(matrix)
+        solve = Operations(_generic(known) + generic, max(len(known.rows) - 1, 0), 0)
+        return Operations(0, 0, generic), solve, "scalar", True
     terms = np.bincount(known.rows, minlength=size)
     right_hand_side = Operations(_generic(known), int(np.maximum(terms - 1, 0).sum()), 0)
     matched = _matching(size, matrix)

@@ -30,6 +30,12 @@ Array = NDArray[Any]
 MOST_ROWS = 150_000
 """A lump or block of more rows is not counted: its cost is unknown, and so is the total."""
 
+MOST_THOROUGH = 200
+"""So many different lumps or blocks are accumulated in the cheapest order; of more, the rarer ones forward or reverse,
+and those with one unknown forward, all of them at once."""
+
+_MASK_BITS = 63
+
 _NOTHING = Operations(0, 0, 0)
 _INNER, _UNKNOWN, _KNOWN = 0, 1, 2
 
@@ -192,21 +198,93 @@ def _system(rows: _Rows, group: int) -> LocalSystem:
 
 
 def _cost_of_groups(rows: _Rows, groups: Sequence[int]) -> list[LocalCost | None]:
-    """The cost of some groups; groups that look the same are counted once."""
-    known: dict[tuple[bytes, ...], LocalCost | None] = {}
-    result = []
+    """The cost of some groups; groups that look the same are counted once, the most frequent ones most thoroughly."""
     code = rows.numbers * 8 + rows.kinds * 2 + rows.units
     counts = np.diff(rows.entry_starts)
     starts, entry_starts = rows.starts.tolist(), rows.entry_starts
     roles = rows.roles.astype(np.int8)
-    for group in groups:
+    alike: dict[tuple[bytes, ...], list[int]] = {}
+    for place, group in enumerate(groups):
         first, last = starts[group], starts[group + 1]
         entries = code[entry_starts[first] : entry_starts[last]]
         key = (entries.tobytes(), counts[first:last].tobytes(), roles[first:last].tobytes())
-        if key not in known:
-            known[key] = local_cost(_system(rows, group)) if last - first <= MOST_ROWS else None
-        result.append(known[key])
+        alike.setdefault(key, []).append(place)
+    result: list[LocalCost | None] = [None] * len(groups)
+    by_frequency = sorted(alike.values(), key=lambda places: (-len(places), places[0]))
+    rare = np.array([groups[places[0]] for places in by_frequency[MOST_THOROUGH:]], dtype=np.int64)
+    at_once = _forward_at_once(rows, rare)
+    for number, places in enumerate(by_frequency):
+        group = groups[places[0]]
+        if group in at_once:
+            for place in places:
+                result[place] = at_once[group]
+            continue
+        if starts[group + 1] - starts[group] > MOST_ROWS:
+            continue
+        cost = local_cost(_system(rows, group), thorough=number < MOST_THOROUGH)
+        for place in places:
+            result[place] = cost
     return result
+
+
+def _forward_at_once(rows: _Rows, groups: Array) -> dict[int, LocalCost]:
+    """The forward cost of those groups that have one unknown, and few rows and values: the k-th rows of all together.
+
+    A bit mask for each row says on which values outside it depends: bit 0 is the unknown, the others are known.
+    """
+    if len(groups) == 0:
+        return {}
+    counts = np.diff(rows.entry_starts)
+    lengths = rows.starts[groups + 1] - rows.starts[groups]
+    row_group = np.repeat(np.arange(len(rows.starts) - 1), np.diff(rows.starts))
+    entry_group = np.repeat(row_group, counts)
+    bit = np.where(rows.kinds == _KNOWN, rows.numbers + 1, 0)
+    widest = np.zeros(len(rows.starts) - 1, dtype=np.int64)
+    np.maximum.at(widest, entry_group, bit)
+    equations = np.bincount(row_group[rows.roles > 0], minlength=len(rows.starts) - 1)
+    chosen = (equations[groups] == 1) & (widest[groups] < _MASK_BITS) & (lengths <= _MASK_BITS)
+    groups, lengths = groups[chosen], lengths[chosen]
+    mask = np.zeros(len(rows.roles), dtype=np.uint64)
+    generic = np.zeros_like(mask)
+    products = np.zeros(len(rows.roles), dtype=np.int64)
+    terms = np.zeros_like(products)
+    for k in range(int(lengths.max(initial=0))):
+        row = rows.starts[groups[lengths > k]] + k
+        repeated = np.zeros(len(mask), dtype=np.uint64)
+        for slot in range(int(counts[row].max(initial=0))):
+            r = row[counts[row] > slot]
+            entry = rows.entry_starts[r] + slot
+            inner = rows.kinds[entry] == _INNER
+            source = np.where(inner, rows.starts[row_group[r]] + rows.numbers[entry], 0)
+            unit = rows.units[entry]
+            alone = np.uint64(1) << bit[entry].astype(np.uint64)
+            those = np.where(inner, mask[source], alone)
+            plain = np.where(inner, generic[source], np.uint64(0))
+            products[r] += np.where(inner & ~unit, np.bitwise_count(plain), 0)
+            plain = np.where(unit, plain, those)
+            repeated[r] |= mask[r] & those
+            mask[r] |= those
+            generic[r] |= plain
+            terms[r] += np.bitwise_count(those)
+        generic[row] |= repeated[row]
+    additions = terms - np.bitwise_count(mask)
+    total, added = (np.concatenate([[0], np.cumsum(column)]) for column in (products, additions))
+    final = np.zeros(len(rows.starts) - 1, dtype=np.int64)
+    ends = np.flatnonzero(rows.roles > 0)
+    final[row_group[ends]] = ends
+    last = final[groups]
+    first, stop = rows.starts[groups], rows.starts[groups + 1]
+    pivots = (generic[last] & np.uint64(1)).astype(np.int64)
+    known_generic = np.bitwise_count(generic[last] >> np.uint64(1)).astype(np.int64)
+    known = np.bitwise_count(mask[last] >> np.uint64(1)).astype(np.int64) + (rows.roles[last] == 2)
+    found: dict[int, LocalCost] = {}
+    columns = (groups, total[stop] - total[first], added[stop] - added[first], pivots, known_generic, known)
+    for group, m, a, pivot, by, of in zip(*(column.tolist() for column in columns), strict=True):
+        accumulate = Operations(m, a, 0)
+        solve = Operations(by + pivot, max(of - 1, 0), 0)
+        forward = (("forward", accumulate),)
+        found[group] = LocalCost(accumulate, "forward", forward, Operations(0, 0, pivot), solve, 1, "scalar", True)
+    return found
 
 
 def _sum(single: Count, pieces: tuple[Piece, ...]) -> Counted:
