@@ -163,7 +163,10 @@ def analyze(program: Program, order: Order | None = None, *, progress: Progress 
         )
     tell("best order", 1, 4)
     best = finest_order(structure)
-    finest = lumping if np.array_equal(best, steps) else Lumping(program, flow, best)
+    finest = Lumping(program, flow, best)
+    if len(finest) == len(lumping):
+        # The finest lumps are the same in every order that has them.
+        best, finest = steps, lumping
     tell("operations of the lumps", 2, 4)
     given = count_lumps(flow, units, lumping)
     counted = given if finest is lumping else count_lumps(flow, units, finest)

@@ -11,6 +11,7 @@ Reference: THEORY sections 5 and 7.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -30,7 +31,7 @@ Array = NDArray[Any]
 MOST_ROWS = 150_000
 """A lump or block of more rows is not counted: its cost is unknown, and so is the total."""
 
-MOST_THOROUGH = 200
+MOST_THOROUGH = 100
 """So many different lumps or blocks are accumulated in the cheapest order; of more, the rarer ones forward or reverse,
 and those with one unknown forward, all of them at once."""
 
@@ -197,8 +198,11 @@ def _system(rows: _Rows, group: int) -> LocalSystem:
     return LocalSystem(equations, knowns, inner, tuple(ends))
 
 
-def _cost_of_groups(rows: _Rows, groups: Sequence[int]) -> list[LocalCost | None]:
-    """The cost of some groups; groups that look the same are counted once, the most frequent ones most thoroughly."""
+def _cost_of_groups(rows: _Rows, groups: Sequence[int], *, frequent_only: bool = False) -> list[LocalCost | None]:
+    """The cost of some groups; groups that look the same are counted once, the most frequent ones most thoroughly.
+
+    None stands for groups that are too large, and with ``frequent_only`` for those that are rare.
+    """
     code = rows.numbers * 8 + rows.kinds * 2 + rows.units
     counts = np.diff(rows.entry_starts)
     starts, entry_starts = rows.starts.tolist(), rows.entry_starts
@@ -212,14 +216,14 @@ def _cost_of_groups(rows: _Rows, groups: Sequence[int]) -> list[LocalCost | None
     result: list[LocalCost | None] = [None] * len(groups)
     by_frequency = sorted(alike.values(), key=lambda places: (-len(places), places[0]))
     rare = np.array([groups[places[0]] for places in by_frequency[MOST_THOROUGH:]], dtype=np.int64)
-    at_once = _forward_at_once(rows, rare)
+    at_once = {} if frequent_only else _forward_at_once(rows, rare)
     for number, places in enumerate(by_frequency):
         group = groups[places[0]]
         if group in at_once:
             for place in places:
                 result[place] = at_once[group]
             continue
-        if starts[group + 1] - starts[group] > MOST_ROWS:
+        if starts[group + 1] - starts[group] > MOST_ROWS or (frequent_only and number >= MOST_THOROUGH):
             continue
         cost = local_cost(_system(rows, group), thorough=number < MOST_THOROUGH)
         for place in places:
@@ -248,9 +252,9 @@ def _forward_at_once(rows: _Rows, groups: Array) -> dict[int, LocalCost]:
     generic = np.zeros_like(mask)
     products = np.zeros(len(rows.roles), dtype=np.int64)
     terms = np.zeros_like(products)
+    repeated = np.zeros_like(mask)
     for k in range(int(lengths.max(initial=0))):
         row = rows.starts[groups[lengths > k]] + k
-        repeated = np.zeros(len(mask), dtype=np.uint64)
         for slot in range(int(counts[row].max(initial=0))):
             r = row[counts[row] > slot]
             entry = rows.entry_starts[r] + slot
@@ -288,15 +292,28 @@ def _forward_at_once(rows: _Rows, groups: Array) -> dict[int, LocalCost]:
 
 
 def _sum(single: Count, pieces: tuple[Piece, ...]) -> Counted:
-    accumulate, factor, solve = single.accumulate, single.factor, single.solve
-    if any(piece.cost is None for piece in pieces):
-        return Counted(None, pieces)
+    distinct: dict[int, LocalCost] = {}
+    times: Counter[int] = Counter()
     for piece in pieces:
-        if piece.cost is not None:
-            accumulate += piece.cost.accumulate
-            factor += piece.cost.factor
-            solve += piece.cost.solve
-    return Counted(Count(accumulate, factor, solve), pieces)
+        if piece.cost is None:
+            return Counted(None, pieces)
+        distinct[id(piece.cost)] = piece.cost
+        times[id(piece.cost)] += 1
+    parts = [(distinct[key], number) for key, number in times.items()]
+
+    def total(start: Operations, of: Sequence[tuple[Operations, int]]) -> Operations:
+        return Operations(
+            start.multiplications + sum(part.multiplications * number for part, number in of),
+            start.additions + sum(part.additions * number for part, number in of),
+            start.divisions + sum(part.divisions * number for part, number in of),
+        )
+
+    count = Count(
+        total(single.accumulate, [(cost.accumulate, number) for cost, number in parts]),
+        total(single.factor, [(cost.factor, number) for cost, number in parts]),
+        total(single.solve, [(cost.solve, number) for cost, number in parts]),
+    )
+    return Counted(count, pieces)
 
 
 def _single_rows(entries: Array, generic: Array, divided: Array, units: Array) -> Count:
@@ -404,7 +421,7 @@ def count_blocks(structure: Structure, units: Array) -> Counted:
     rank = np.full(n_steps, -1, dtype=np.int64)
     rank[rest] = np.arange(len(rest))
     form = _BlockRows(flow, structure, several, rest, rank, group, starts, units)
-    paths = form.costs(on_path[rest])
+    paths = form.costs(on_path[rest], frequent_only=True)
     # A result that lies inside a block may be an unknown of its own or be accumulated: the paths keep A sparse and the
     # accumulation keeps it small.
     leaves = block_of[np.maximum(holder[n + rest], 0)] != block_of[rest]
@@ -414,7 +431,7 @@ def count_blocks(structure: Structure, units: Array) -> Counted:
 
 def _cheaper(x: LocalCost | None, y: LocalCost | None) -> LocalCost | None:
     if x is None or y is None:
-        return x or y
+        return x
     return y if y.total.total < x.total.total else x
 
 
@@ -442,9 +459,9 @@ class _BlockRows:
     starts: Array
     units: Array
 
-    def costs(self, is_equation: Array) -> list[LocalCost | None]:
+    def costs(self, is_equation: Array, *, frequent_only: bool = False) -> list[LocalCost | None]:
         """What each block costs if the given rows are its equations."""
-        found = _cost_of_groups(self.rows(is_equation), range(len(self.several)))
+        found = _cost_of_groups(self.rows(is_equation), range(len(self.several)), frequent_only=frequent_only)
         multiplications, additions = self._recovery(is_equation)
         return [
             cost and replace(cost, solve=cost.solve + Operations(m, a, 0))

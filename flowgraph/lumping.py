@@ -234,5 +234,7 @@ def finest_order(structure: Structure) -> Array:
     inside = onward < flow.n_steps
     tails = np.concatenate([flow.after, onward[inside]])
     heads = np.concatenate([flow.before, flow.readers[inside]])
-    order, _ = sorted_components(tails, heads, np.flatnonzero(flow.needed), flow.n_steps)
-    return order
+    own = np.flatnonzero(flow.needed)
+    order, starts = sorted_components(tails, heads, own, flow.n_steps)
+    most = int(np.count_nonzero(np.add.reduceat(flow.active[order], starts[:-1]))) if len(order) else 0
+    return own if len(Lumping(structure.program, flow, own)) == most else order
