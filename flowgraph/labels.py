@@ -132,15 +132,16 @@ def gauss_jordan(algebra: LabelAlgebra, rows: Matrix) -> Matrix:
             raise ZeroDivisionError("singular matrix")
         work[k], work[pivot] = work[pivot], work[k]
         factor = algebra.reciprocal(work[k][k])
-        head = [algebra.mul(factor, x) for x in work[k]]
+        # What elimination makes 1 or 0 is written down, not computed.
+        head = [algebra.one if j == k else algebra.mul(factor, x) for j, x in enumerate(work[k])]
         work[k] = head
         for i in range(size):
             if i == k or algebra.is_zero(work[i][k]):
                 continue
             by = algebra.neg(work[i][k])
             work[i] = [
-                algebra.add(x, algebra.mul(by, y)) if not algebra.is_zero(y) else x
-                for x, y in zip(work[i], head, strict=True)
+                algebra.zero if j == k else x if algebra.is_zero(y) else algebra.add(x, algebra.mul(by, y))
+                for j, (x, y) in enumerate(zip(work[i], head, strict=True))
             ]
     return tuple(tuple(row[size:]) for row in work)
 
