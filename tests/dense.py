@@ -87,7 +87,7 @@ def letters_of(program: Program) -> dict[tuple[int, int], str]:
 
     They go by source line, and within a line, or where there is none, by step.
     """
-    taken = {program.name(k) for k in range(program.n_values)} | set(program.functions)
+    taken = {program.name(k) for k in range(program.n_values)} | {step.function for step in program.steps()}
     alphabet: Iterable[str] = (
         f"{letter}{suffix}" for suffix in ("", *map(str, range(1, 99))) for letter in "abcdefghijklmnopqrstuvwxyz"
     )
