@@ -18,7 +18,7 @@ from typing import Any, final
 
 import numpy as np
 
-from flowgraph.block_entries import solved_entries
+from flowgraph.block_entries import block_entry, solved_entries
 
 Label = Any
 """An element of some label algebra."""
@@ -181,7 +181,7 @@ class SymbolicLabels(LabelAlgebra):
         return self._sympy.Rational(value.numerator, value.denominator)
 
     def equal(self, x: Label, y: Label) -> bool:
-        return bool(x == y) or bool(self._sympy.cancel(x - y) == 0)
+        return bool(x == y) or self._cancels(x - y)
 
     def is_zero(self, x: Label) -> bool:
         if x.is_zero is not None:
@@ -190,7 +190,13 @@ class SymbolicLabels(LabelAlgebra):
             return any(self.is_zero(factor) for factor in x.args)
         if x.is_Pow:
             return bool(x.exp.is_positive) and self.is_zero(x.base)
-        return bool(x.is_Add and self._sympy.cancel(x) == 0)
+        return bool(x.is_Add and self._cancels(x))
+
+    def _cancels(self, x: Label) -> bool:
+        """Whether a sum is zero as a rational function of its parts, with entries of A⁻¹ written out."""
+        while entries := x.atoms(block_entry()):
+            x = x.xreplace({entry: entry.doit() for entry in entries})
+        return bool(self._sympy.cancel(x) == 0)
 
     def inverse(self, name: str, rows: Matrix) -> Matrix:
         """Entries that print as those of A⁻¹ and know A (see ``block_entry``); zero where they are zero for every x."""
