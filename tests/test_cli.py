@@ -391,7 +391,7 @@ BAD = {
     "latin": (["describe", "latin.fg"], "InputError", "UTF-8"),
     "empty": (["describe", "empty.fg"], "ParseError", "inputs"),
     "not-square": (["show", "narrow.fg", "--mode", "forward-inverse"], "NotInvertible", "as many outputs"),
-    "not-equasive": (
+    "singular": (
         ["show", "contractive.fg", "--mode", "reverse-inverse", "-o", "a.svg"],
         "NotInvertible",
         "contract",
