@@ -91,15 +91,16 @@ class LabelAlgebra(ABC):
         """
         return gauss_jordan(self, rows)
 
-    def solve(self, name: str, rows: Matrix, right: Matrix) -> Matrix:
-        """A⁻¹ B, by default the product of the inverse with B.
+    def solve(self, name: str, rows: Matrix, right: Matrix, inverse: Matrix) -> Matrix:
+        """A⁻¹ B, by default the product of the inverse, which is at hand, with B.
 
         Args:
             name: what A⁻¹ B is called, for algebras that write it so.
             rows: A.
             right: B.
+            inverse: A⁻¹.
         """
-        return product(self, self.inverse(name, rows), right)
+        return product(self, inverse, right)
 
     def cleared(self, labels: Sequence[Label]) -> tuple[Label, ...]:
         """The labels times one non-zero factor that makes them simple: in a fraction field, without denominators."""
@@ -202,7 +203,7 @@ class SymbolicLabels(LabelAlgebra):
         """Entries that print as those of A⁻¹ and know A (see ``block_entry``); zero where they are zero for every x."""
         return solved_entries(name, rows, None)
 
-    def solve(self, name: str, rows: Matrix, right: Matrix) -> Matrix:
+    def solve(self, name: str, rows: Matrix, right: Matrix, inverse: Matrix) -> Matrix:
         """Entries that print as those of A⁻¹ B and know A and B."""
         return solved_entries(name, rows, right)
 
