@@ -394,7 +394,7 @@ BAD = {
     "singular": (
         ["show", "contractive.fg", "--mode", "reverse-inverse", "-o", "a.svg"],
         "NotInvertible",
-        "contract",
+        "this 1 value separates",
     ),
     "zero-pivot": (["show", "zero.fg", "--mode", "forward-inverse"], "NotInvertible", "singular"),
     "raises": (["describe", "raises.py:f", "--n", "1"], "TraceError", "raises.py, line 2"),
