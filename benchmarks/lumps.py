@@ -61,7 +61,7 @@ def lorenz96(steps: int, n: int = 40) -> fg.Program:
 
 
 def branching(steps: int, n: int = 10, seed: int = 0) -> fg.Program:
-    """Random code: up to five values branch off, one after the other joins a register again, which is then overwritten."""
+    """Random code: up to five values branch off and join a register again one by one, which is then overwritten."""
     random = Random(seed)
     builder = Builder(n)
     live = list(range(n))

@@ -18,7 +18,7 @@ from typing import Any, final
 
 import numpy as np
 
-from flowgraph.block_entries import solved_entries
+from flowgraph.block_entries import block_entry, solved_entries
 
 Label = Any
 """An element of some label algebra."""
@@ -91,15 +91,16 @@ class LabelAlgebra(ABC):
         """
         return gauss_jordan(self, rows)
 
-    def solve(self, name: str, rows: Matrix, right: Matrix) -> Matrix:
-        """A⁻¹ B, by default the product of the inverse with B.
+    def solve(self, name: str, rows: Matrix, right: Matrix, inverse: Matrix) -> Matrix:
+        """A⁻¹ B, by default the product of the inverse, which is at hand, with B.
 
         Args:
             name: what A⁻¹ B is called, for algebras that write it so.
             rows: A.
             right: B.
+            inverse: A⁻¹.
         """
-        return product(self, self.inverse(name, rows), right)
+        return product(self, inverse, right)
 
     def cleared(self, labels: Sequence[Label]) -> tuple[Label, ...]:
         """The labels times one non-zero factor that makes them simple: in a fraction field, without denominators."""
@@ -132,15 +133,16 @@ def gauss_jordan(algebra: LabelAlgebra, rows: Matrix) -> Matrix:
             raise ZeroDivisionError("singular matrix")
         work[k], work[pivot] = work[pivot], work[k]
         factor = algebra.reciprocal(work[k][k])
-        head = [algebra.mul(factor, x) for x in work[k]]
+        # What elimination makes 1 or 0 is written down, not computed.
+        head = [algebra.one if j == k else algebra.mul(factor, x) for j, x in enumerate(work[k])]
         work[k] = head
         for i in range(size):
             if i == k or algebra.is_zero(work[i][k]):
                 continue
             by = algebra.neg(work[i][k])
             work[i] = [
-                algebra.add(x, algebra.mul(by, y)) if not algebra.is_zero(y) else x
-                for x, y in zip(work[i], head, strict=True)
+                algebra.zero if j == k else x if algebra.is_zero(y) else algebra.add(x, algebra.mul(by, y))
+                for j, (x, y) in enumerate(zip(work[i], head, strict=True))
             ]
     return tuple(tuple(row[size:]) for row in work)
 
@@ -180,7 +182,7 @@ class SymbolicLabels(LabelAlgebra):
         return self._sympy.Rational(value.numerator, value.denominator)
 
     def equal(self, x: Label, y: Label) -> bool:
-        return bool(x == y) or bool(self._sympy.cancel(x - y) == 0)
+        return bool(x == y) or self._cancels(x - y)
 
     def is_zero(self, x: Label) -> bool:
         if x.is_zero is not None:
@@ -189,13 +191,19 @@ class SymbolicLabels(LabelAlgebra):
             return any(self.is_zero(factor) for factor in x.args)
         if x.is_Pow:
             return bool(x.exp.is_positive) and self.is_zero(x.base)
-        return bool(x.is_Add and self._sympy.cancel(x) == 0)
+        return bool(x.is_Add and self._cancels(x))
+
+    def _cancels(self, x: Label) -> bool:
+        """Whether a sum is zero as a rational function of its parts, with entries of A⁻¹ written out."""
+        while entries := x.atoms(block_entry()):
+            x = x.xreplace({entry: entry.doit() for entry in entries})
+        return bool(self._sympy.cancel(x) == 0)
 
     def inverse(self, name: str, rows: Matrix) -> Matrix:
         """Entries that print as those of A⁻¹ and know A (see ``block_entry``); zero where they are zero for every x."""
         return solved_entries(name, rows, None)
 
-    def solve(self, name: str, rows: Matrix, right: Matrix) -> Matrix:
+    def solve(self, name: str, rows: Matrix, right: Matrix, inverse: Matrix) -> Matrix:
         """Entries that print as those of A⁻¹ B and know A and B."""
         return solved_entries(name, rows, right)
 

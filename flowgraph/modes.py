@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from flowgraph.costs import Operations
 from flowgraph.errors import InputError, NotApplicable, NotInvertible
 from flowgraph.graph import Workspace
@@ -125,7 +127,9 @@ def in_order(program: Program, order: Order | None, *, inverse: bool) -> Program
         flow = data_flow(program) if structure is None else structure.flow
         return program.reordered(legal_order(program, flow, order))
     if structure is None or not has_lumps(program):
-        return program.without_dead_code()
+        # Not ``without_dead_code``, which gives values without names the names of others.
+        needed = program.liveness().needed
+        return program if needed.all() else program.reordered(np.flatnonzero(needed))
     return program.reordered(finest_order(structure))
 
 

@@ -147,7 +147,9 @@ def _constant_partial(code: int, slot: int, pattern: tuple[float, ...], kinds: t
 
 
 def _taken(program: Program) -> set[str]:
-    return {program.name(k) for k in range(program.n_values)} | set(program.functions)
+    # A function that only dead code called is gone from the record of a derivation, and must not take a letter here.
+    called = {program.functions[-1 - int(code)] for code in np.unique(program.codes) if code < 0}
+    return {program.name(k) for k in range(program.n_values)} | called
 
 
 @final

@@ -19,7 +19,8 @@ Matrix = list[list[Fraction]]
 
 def fraction(label: Any, numbers: Mapping[str, Fraction]) -> Fraction:
     """A symbolic label at given numbers for its symbols."""
-    value = sympy.sympify(label).subs({s: sympy.Rational(*n.as_integer_ratio()) for s, n in numbers.items()})
+    # ``doit`` writes entries of A⁻¹ out.
+    value = sympy.sympify(label).subs({s: sympy.Rational(*n.as_integer_ratio()) for s, n in numbers.items()}).doit()
     assert value.is_Rational, f"{label} is not rational at {numbers}"
     return Fraction(int(value.p), int(value.q))
 
@@ -82,14 +83,17 @@ def jacobian_of(program: Program, labels: Mapping[tuple[int, int], Fraction]) ->
 
 
 def letters_of(program: Program) -> dict[tuple[int, int], str]:
-    """The letter of every (step, argument) of a program whose steps are all uninterpreted and needed, in order."""
-    taken = {program.name(k) for k in range(program.n_values)} | set(program.functions)
+    """The letter of every (step, argument) of a program whose steps are all uninterpreted and needed.
+
+    They go by source line, and within a line, or where there is none, by step.
+    """
+    taken = {program.name(k) for k in range(program.n_values)} | {step.function for step in program.steps()}
     alphabet: Iterable[str] = (
         f"{letter}{suffix}" for suffix in ("", *map(str, range(1, 99))) for letter in "abcdefghijklmnopqrstuvwxyz"
     )
     names = (name for name in alphabet if name not in taken)
     result = {}
-    for k in range(program.n_steps):
+    for k in sorted(range(program.n_steps), key=program.line):
         arguments: Sequence[int] = program.operands[program.starts[k] : program.starts[k + 1]].tolist()
         for argument in dict.fromkeys(a for a in arguments if a >= 0):
             result[k, argument] = next(names)

@@ -7,6 +7,7 @@ from pathlib import Path
 from flowgraph.language import load
 from flowgraph.liveness import Kind
 from flowgraph.program import Program
+from tests.lump_oracle import facts_of, is_singular
 
 FOLDER = Path(__file__).resolve().parent.parent / "papers_examples"
 
@@ -21,3 +22,12 @@ def is_square_and_equasive(program: Program) -> bool:
 
 EQUASIVE = [file for file in FILES if is_square_and_equasive(load(file))]
 """Those that need no lumps: exactly one argument dies at every step."""
+
+SINGULAR = [file for file in FILES if is_singular(facts_of(load(file)))]
+"""Those with fewer than n disjoint paths from inputs to outputs, which have no inverse mode."""
+
+REGULAR = [file for file in FILES if file not in SINGULAR]
+"""Those with all four modes."""
+
+LUMPED = [file for file in REGULAR if file not in EQUASIVE]
+"""Those of them that need lumps."""

@@ -63,7 +63,24 @@ def transposed(matrix: Matrix, columns: int) -> Matrix:
 
 
 def times(x: Matrix, y: Matrix) -> Matrix:
-    return [[sum(a * row[j] for a, row in zip(line, y, strict=True)) % P for j in range(len(y[0]))] for line in x]
+    columns = len(y[0]) if y else 0
+    return [[sum(a * row[j] for a, row in zip(line, y, strict=True)) % P for j in range(columns)] for line in x]
+
+
+def rank(matrix: Matrix) -> int:
+    """By elimination; at random residues it is that over the field of the generators, but for bad luck."""
+    rows, found = [list(row) for row in matrix], 0
+    for column in range(len(rows[0]) if rows else 0):
+        pivot = next((i for i in range(found, len(rows)) if rows[i][column] % P), None)
+        if pivot is None:
+            continue
+        rows[found], rows[pivot] = rows[pivot], rows[found]
+        scale = pow(rows[found][column], -1, P)
+        for i in range(found + 1, len(rows)):
+            by = rows[i][column] * scale
+            rows[i] = [(x - by * y) % P for x, y in zip(rows[i], rows[found], strict=True)]
+        found += 1
+    return found
 
 
 def identity(n: int) -> Matrix:

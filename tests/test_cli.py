@@ -162,14 +162,19 @@ def test_describe_what_has_no_inverse(elsewhere: Path):
     result = run("describe", "dead.fg")
     assert result.exit_code == 0
     assert "dead code, removed before any mode: d\n" in result.stdout
-    assert "forward-inverse and reverse-inverse modes do not apply: step 1 is contractive" in result.stdout
+    assert "forward-inverse and reverse-inverse modes do not apply: the Jacobian is singular" in result.stdout
+    assert "this 1 value separates 2 inputs (a, b) from 2 outputs (c, e): c (line 2)" in result.stdout
     data = answer("describe", "dead.fg")
     assert data["dead_code"] == ["d"]
     assert data["steps"][1]["kind"] == "dead"
     assert data["steps"][1]["register"] is None
     assert data["modes"]["forward"]["applies"] is True
     assert data["modes"]["forward-inverse"]["applies"] is False
-    assert data["modes"]["forward-inverse"]["error"]["error"] == "NotInvertible"
+    for mode in ("forward-inverse", "reverse-inverse"):
+        error = data["modes"][mode]["error"]
+        assert error["error"] == "NotInvertible"
+        assert error["where"] == "this 1 value separates 2 inputs (a, b) from 2 outputs (c, e): c (line 2)"
+        assert (error["got"], error["expected"]) == ("structural rank 1", "rank 2")
 
 
 def test_describe_a_function():
@@ -387,10 +392,10 @@ BAD = {
     "latin": (["describe", "latin.fg"], "InputError", "UTF-8"),
     "empty": (["describe", "empty.fg"], "ParseError", "inputs"),
     "not-square": (["show", "narrow.fg", "--mode", "forward-inverse"], "NotInvertible", "as many outputs"),
-    "not-equasive": (
+    "singular": (
         ["show", "contractive.fg", "--mode", "reverse-inverse", "-o", "a.svg"],
         "NotInvertible",
-        "contract",
+        "this 1 value separates",
     ),
     "zero-pivot": (["show", "zero.fg", "--mode", "forward-inverse"], "NotInvertible", "singular"),
     "raises": (["describe", "raises.py:f", "--n", "1"], "TraceError", "raises.py, line 2"),

@@ -87,7 +87,19 @@ def test_a_parse_error_at_the_end_of_the_line() -> None:
 
 
 def test_not_invertible_names_the_step() -> None:
-    error = NotInvertible("no", step=3, kind="contractive", died=("x1", "t2"))
-    assert (error.step, error.kind, error.died) == (3, "contractive", ("x1", "t2"))
+    error = NotInvertible("no", step=3, where="line 4", got="zero")
+    assert (error.step, error.certificate) == (3, None)
+    assert str(error).splitlines() == ["no", "  where:    line 4", "  got:      zero"]
     bare = NotInvertible("no")
-    assert (bare.step, bare.kind, bare.died) == (None, None, ())
+    assert (bare.step, bare.certificate, str(bare)) == (None, None, "no")
+
+
+def test_not_invertible_carries_the_certificate() -> None:
+    certificate = object()
+    error = NotInvertible("no", certificate=certificate)
+    assert error.certificate is certificate
+    assert error.step is None
+    for gone in ("kind", "died"):
+        assert not hasattr(error, gone)
+        with pytest.raises(TypeError):
+            NotInvertible("no", **{gone: "contractive"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import flowgraph as fg
-from flowgraph.liveness import Kind
-from flowgraph.modes import OperationCount, Operations, pipeline
-from tests.examples import EQUASIVE
-from tests.strategies import equasive_programs, programs
+from flowgraph.language import format_program
+from flowgraph.modes import OperationCount, Operations, has_lumps, in_order, pipeline
+from tests.examples import EQUASIVE, LUMPED, REGULAR
+from tests.lump_oracle import check_certificate, facts_of, is_singular
+from tests.modular import map_of, rank
+from tests.strategies import equasive_programs, programs, square_programs
 
 
 def naive_sweep(graph: fg.FlowGraph) -> Operations:
@@ -121,47 +124,138 @@ def test_what_are_no_labels(wrong: object) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(programs(max_inputs=3, max_steps=6, guards=False))
-def test_the_first_step_that_is_not_equasive_is_named_with_what_dies(program: fg.Program) -> None:
-    """Deaths counted here from the operands: a value dies at its last reader unless it is an output."""
-    program = program.without_dead_code()
-    live = program.liveness()
-    readers: dict[int, int] = {}
-    for step in program.steps():
-        if live.active[step.index]:
-            inactive = step.operation.inactive if step.operation else ()
-            for place, operand in enumerate(step.operands):
-                if operand >= 0 and place not in inactive:
-                    readers[operand] = step.index
-    outputs = set(program.outputs.tolist())
-    first = None
-    for step in program.steps():
-        if live.active[step.index]:
-            died = tuple(
-                program.name(o)
-                for o in dict.fromkeys(o for o in step.operands if o >= 0)
-                if readers.get(o) == step.index and o not in outputs
-            )
-            if len(died) != 1:
-                first = (step.index + 1, Kind.EXPANSIVE if not died else Kind.CONTRACTIVE, died)
-                break
-    square = program.n_inputs == program.n_outputs == len(outputs)
-    unread = any(k not in readers and k not in outputs for k in range(program.n_inputs))
+@given(programs(max_inputs=3, max_steps=6, guards=False) | square_programs(max_inputs=3, max_steps=6))
+def test_what_has_an_inverse_is_decided_by_the_structure_and_then_by_the_partials(program: fg.Program) -> None:
+    """In every function that takes an inverse mode, and with any labels, by the oracle of ``lump_oracle``."""
+    facts = facts_of(program)
+    forward = map_of(fg.derive(program, "forward", labels="fractions").graph)
+    regular = not is_singular(facts) and rank(forward) == program.n_inputs
     for mode in ("forward-inverse", "reverse-inverse"):
-        if square and not unread and first:
+        for call in (
+            lambda p, m: fg.derive(p, m, labels="fractions"),
+            lambda p, m: fg.derive(p, m, sparse=True),
+            lambda p, m: fg.verify(p, method="prime-field", modes=m).ok,
+        ):
+            if regular:
+                assert call(program, mode)
+                continue
             with pytest.raises(fg.NotInvertible) as caught:
-                fg.derive(program, mode)
+                call(program, mode)
             error = caught.value
-            assert (error.step, error.kind, error.died) == first
-            step = program.step(first[0] - 1)
-            assert str(step) in str(error)
-            assert not step.line or f"line {step.line}," in str(error)
-        elif not square or unread:
-            with pytest.raises(fg.NotInvertible):
-                fg.derive(program, mode)
-        else:
-            try:
-                assert fg.derive(program, mode).graph
-            except fg.NotInvertible as error:
-                kind = error.kind
-                assert kind == "equasive"
+            if is_singular(facts):
+                assert check_certificate(program, error.certificate) is None
+                assert error.step is None
+            else:
+                assert error.certificate is None
+                assert error.step is not None
+
+
+# -- lumps ------------------------------------------------------------------------------------------------------------
+
+LUMPED_STAGES = {
+    "forward": ["layered", "unlayered"],
+    "reverse": ["layered", "unlayered", "reversed"],
+    "reverse-inverse": ["layered", "lumped", "inverted", "expanded", "shifted", "unlayered"],
+    "forward-inverse": ["layered", "lumped", "inverted", "expanded", "shifted", "unlayered", "reversed"],
+}
+LUMPED_RULE_OF = {**RULE_OF, "lumped": "lump", "expanded": "expand"}
+
+
+@pytest.mark.parametrize("mode", STAGES)
+def test_pipelines_through_lumps(mode: str) -> None:
+    for sparse in (False, True):
+        stages = pipeline(mode, sparse=sparse, lumped=True)
+        assert [(stage, rule.name) for stage, rule in stages] == [(s, LUMPED_RULE_OF[s]) for s in LUMPED_STAGES[mode]]
+        assert getattr(stages[0][1], "sparse", None) is sparse
+    assert fg.Mode(mode).stages_with_lumps == tuple((s, LUMPED_RULE_OF[s]) for s in LUMPED_STAGES[mode])
+    derivation = fg.derive(fg.parse("inputs x, y\nu = f(x, y)\nv = g(x, y)\noutputs u, v"), mode)
+    assert list(derivation.stages) == ["primal", *LUMPED_STAGES[mode]]
+    assert derivation.graph == derivation.stages[LUMPED_STAGES[mode][-1]]
+
+
+@pytest.mark.parametrize("path", REGULAR, ids=lambda path: path.stem)
+def test_the_stages_say_whether_a_step_is_not_equasive(path: Path) -> None:
+    program = fg.load(path)
+    assert has_lumps(program) == (path in LUMPED)
+    for mode in fg.Mode:
+        expected = LUMPED_STAGES if path in LUMPED else STAGES
+        assert list(fg.derive(program, mode).stages) == ["primal", *expected[mode.value]]
+
+
+def test_dead_and_passive_steps_make_no_lump() -> None:
+    dead = fg.parse("inputs x, y\nt = f(x, y)\nz = g(x, y)\noutputs z, y")
+    assert not has_lumps(dead)
+    passive = fg.parse("inputs x, y, s\nc = x - 0.5\nx = select(c, x, y)\noutputs x, y, s")
+    assert not has_lumps(passive)
+    assert has_lumps(fg.parse("inputs x, y\nt = f(x, y)\nz = g(x, y, t)\noutputs z, y"))
+
+
+def test_what_comes_out_in_a_given_order() -> None:
+    program = fg.parse("inputs x, y\nt = f(x, y)\nd = f(x, x)\nz = g(x, y, t)\nw = h(y)\noutputs z, w")
+    program = fg.parse(format_program(program).replace("f(x, x)", "f(x, y)"))
+
+    def names(order: object, inverse: bool) -> list[str]:
+        return [step.name for step in in_order(program, order, inverse=inverse).steps()]
+
+    assert names(None, False) == ["t", "z", "w"]
+    assert names(["t", "w", "z"], False) == names(["t", "d", "w", "z"], True) == ["t", "w", "z"]
+    assert names([0, 2, 3], False) == names((0, 2, 3), True) == ["t", "z", "w"]
+    assert set(names(None, True)) == {"t", "z", "w"}
+    singular = fg.parse("inputs x, y\nz = f(x, y)\noutputs z, z")
+    assert in_order(singular, ["z"], inverse=False) == singular
+    with pytest.raises(fg.NotInvertible):
+        in_order(singular, ["z"], inverse=True)
+    # Whether there is an inverse at all is said first.
+    with pytest.raises(fg.NotInvertible):
+        in_order(singular, ["nobody"], inverse=True)
+
+
+@pytest.mark.parametrize("size", range(2, 6))
+def test_the_labels_of_a_lump_cost_what_gauss_and_jordan_need(size: int) -> None:
+    """A full l×l matrix A and l×k matrix B: l divisions, l³ − l products and l(l − 1)² sums for A⁻¹, and A⁻¹B."""
+    inputs = [f"x{k}" for k in range(size)]
+    for passive in range(3):
+        read = [*inputs, *(f"w{k}" for k in range(passive))]
+        lines = [f"z{k} = f{k}({', '.join(read)})" for k in range(size)]
+        outputs = [*(f"z{k}" for k in range(size)), *read[size:]]
+        program = fg.parse("\n".join([f"inputs {', '.join(read)}", *lines, f"outputs {', '.join(outputs)}"]))
+        for mode in ("forward-inverse", "reverse-inverse"):
+            count = fg.count_operations(program, mode)
+            assert count.labels == Operations(
+                size**3 - size + size**2 * passive, size * (size - 1) ** 2 + size * (size - 1) * passive, size
+            )
+            # x = A⁻¹ (ż − B ẇ) as one edge per entry.
+            sums = size * (size - 1 + passive) if mode == "forward-inverse" else size * (size - 1) + size * passive
+            assert count.sweep == Operations(size * (size + passive), sums, 0)
+
+
+def test_the_labels_of_lumps_cost_what_was_counted_by_hand() -> None:
+    def inverse(text: str, order: object = None) -> Operations:
+        count = fg.count_operations(fg.parse(text), "reverse-inverse", order=order)
+        return count.labels
+
+    # A = [[a, b], [c, 1]]: 1/a, b/a, c/a, 1 − c·b/a, its reciprocal, and three products with it.
+    assert inverse("inputs x, y\nu = f(x, y)\nt = g(x)\nv = t + y\noutputs u, v") == Operations(6, 2, 2)
+    # A = [[1, 1], [1, −1]]: only the pivot 1 − (1)·1 = −2 is no unit: 1/(−2) costs one division.
+    assert inverse("inputs x, y\nu = x + y\nv = x - y\noutputs u, v").divisions <= 1
+    # l = 1: z = q(x, p(x)) costs the product along the path, the sum, and one division.
+    assert inverse("inputs x\nt = p(x)\nz = q(x, t)\noutputs z") == Operations(1, 1, 1)
+    two = "inputs x, y\nt1 = p(x)\nt2 = p(y)\nz1 = q(x, t1)\nz2 = q(y, t2)\noutputs z1, z2"
+    assert inverse(two) == Operations(2, 2, 2)
+    # As one lump of size 2, diagonal, it costs no more.
+    assert inverse(two, ["t1", "t2", "z1", "z2"]) == Operations(2, 2, 2)
+
+
+@pytest.mark.parametrize("path", LUMPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("mode", list(fg.Mode))
+def test_no_label_of_an_example_is_free_that_the_graph_has(path: Path, mode: fg.Mode) -> None:
+    """The counter knows only 0, ±1 and anything else, so it counts at least what the exact graph needs."""
+    program = fg.load(path)
+    graph = fg.derive(program, mode, labels="fractions").graph
+    exact = [(e.target, e.label) for e in graph.edges if not graph.algebra.is_zero(e.label)]
+    units = (graph.algebra.one, -graph.algebra.one)
+    products = sum(label not in units for _, label in exact)
+    found = fg.count_operations(program, mode).sweep
+    assert products <= found.multiplications <= len(graph.edges)
+    targets = Counter([target for target, _ in exact] + list(graph.inputs))
+    assert sum(count - 1 for count in targets.values()) <= found.additions <= len(graph.edges)

@@ -12,23 +12,75 @@ import pytest
 import flowgraph as fg
 from flowgraph.builder import Builder
 from flowgraph.numbers import draw_points, reference_jacobian
+from flowgraph.structure import decompose
 from flowgraph.verification import points_needed
-from tests.examples import EQUASIVE
+from tests.examples import LUMPED, REGULAR, SINGULAR
+from tests.lump_oracle import check_certificate
 
 METHODS = ("exact", "prime-field")
 
 
-@pytest.mark.parametrize("path", EQUASIVE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", REGULAR, ids=lambda path: path.stem)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_example(path: Path, method: str) -> None:
     report = fg.verify(fg.load(path), method=method)
     assert report.ok, str(report)
     subjects = {check.subject for check in report.checks}
     assert {"forward = J", "reverse = Jᵀ", "forward-inverse = J⁻¹", "reverse-inverse = J⁻ᵀ"} <= subjects
-    assert {f"rule {name} {rule.effect}" for name, rule in fg.RULES.items()} <= subjects
+    lumped = {"rule lump keeps the map", "rule expand keeps the map"}
+    rules = {f"rule {name} {rule.effect}" for name, rule in fg.RULES.items()}
+    assert {s for s in subjects if s.startswith("rule")} == (rules if path in LUMPED else rules - lumped)
     known = any(step.operation for step in fg.load(path).steps())
     assert ("labels = SymPy's partials" in subjects) == known
     assert not any(check.skipped for check in report.checks)
+
+
+@pytest.mark.parametrize("path", SINGULAR, ids=lambda path: path.stem)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_singular_example_is_refused_with_a_certificate(path: Path, method: str) -> None:
+    program = fg.load(path)
+    for modes in ("forward-inverse", "reverse-inverse", tuple(fg.Mode)):
+        with pytest.raises(fg.NotInvertible) as caught:
+            fg.verify(program, method=method, modes=modes)
+        assert check_certificate(program, caught.value.certificate) is None
+        assert str(caught.value.certificate) in str(caught.value)
+    report = fg.verify(program, method=method, modes=("forward", "reverse"))
+    assert report.ok, str(report)
+    assert not any(check.skipped for check in report.checks)
+
+
+@pytest.mark.parametrize("path", LUMPED, ids=lambda path: path.stem)
+def test_the_lumps_of_every_example_are_checked_one_by_one(path: Path) -> None:
+    """As many lumps are made as the best order has of two steps or more, and every block label is expanded."""
+    from flowgraph.lumping import best_order, lumps
+
+    program = fg.load(path)
+    found = lumps(program, best_order(program))
+    report = fg.verify(program, method="prime-field", modes="reverse-inverse")
+    counted = {check.subject: check.detail for check in report.checks}
+
+    def applications(count: int) -> str:
+        return f"{count} application{'' if count == 1 else 's'}"
+
+    assert counted["rule lump keeps the map"] == applications(sum(len(lump.steps) > 1 for lump in found))
+    assert counted["rule invert replaces one layer by its inverse transpose"] == applications(len(found))
+    expanded = sum(1 + bool(lump.read) for lump in found if lump.size > 1)
+    assert counted["rule expand keeps the map"] == applications(expanded)
+
+
+def test_the_order_of_the_steps_is_taken_as_given() -> None:
+    program = fg.load(next(path for path in LUMPED if path.stem == "two_orders"))
+    for method in METHODS:
+        details = []
+        for order in (["t1", "z1", "t2", "z2"], ["t1", "t2", "z1", "z2"]):
+            report = fg.verify(program, method=method, order=order)
+            assert report.ok, str(report)
+            details.append({c.subject: c.detail for c in report.checks}["rule lump keeps the map"])
+        assert details == ["2 applications", "1 application"]
+        with pytest.raises(fg.InputError, match="z1 needs t1"):
+            fg.verify(program, method=method, order=["z1", "t1", "t2", "z2"])
+        with pytest.raises(fg.InputError, match="leaves out 1 step"):
+            fg.verify(program, method=method, order=[0, 1, 2], modes="forward")
 
 
 ODD = {
@@ -42,6 +94,13 @@ ODD = {
     "kinks": "inputs x, y\nx = maximum(x, y)\nx = abs(x)\ny = minimum(y, x)\noutputs y, x",
     "functions of functions": "inputs x, y\nx = f(x, y)\nx = sin(x)\ny = g(y, x)\ny = tanh(y)\noutputs x, y",
     "names that SymPy knows": "inputs E, S, N\nI = f(E, S)\nbeta = g(N, I)\nS = S * beta\noutputs I, S, beta",
+    "a lump of all steps": "inputs x, y\nu = f(x, y)\nv = g(x, y)\noutputs u, v",
+    "a lump that reads what lives on": "inputs x, y, p\nu = f(x, y, p)\nv = g(x, y, p)\noutputs u, v, p",
+    "a lump of one result": "inputs x, y\nt = sin(x)\nz = t * x * y\noutputs z, y",
+    "a lump with a condition": "inputs x, y, p\nc = p - 0.5\nu = select(c, x, y)\nv = x * y\noutputs u, v, p",
+    "an output that is read again": "inputs x, y\nu = x * y\nv = u + x\noutputs v, u",
+    "a path that cancels": "inputs x, y\nt = f(x)\nu = t - t\nz = g(u, x)\nw = h(y, t)\noutputs z, w",
+    "names of blocks": "inputs A1, B1\nA1inv = f(A1, B1)\nA1inv_1_2 = g(A1, B1)\noutputs A1inv, A1inv_1_2",
     "names of letters": "inputs a, b\nc = f(a, b)\nd = g(b, c)\noutputs c, d",
 }
 
@@ -85,8 +144,14 @@ def test_a_domain_that_no_point_is_found_in_is_said_and_not_claimed() -> None:
 def test_programs_that_are_not_square_have_two_modes() -> None:
     program = fg.parse("inputs x, y\nz = x * y\nw = sin(z)\noutputs w")
     assert fg.verify(program, modes=("forward", "reverse")).ok
-    with pytest.raises(fg.NotInvertible):
+    with pytest.raises(fg.NotInvertible, match="as many outputs as inputs") as caught:
         fg.verify(program)
+    assert check_certificate(program, caught.value.certificate) is None
+    wide = fg.parse("inputs x\nz = f(x)\nw = g(x)\noutputs z, w")
+    assert fg.verify(wide, modes=("forward", "reverse")).ok
+    with pytest.raises(fg.NotInvertible, match="as many outputs as inputs") as caught:
+        fg.verify(wide)
+    assert check_certificate(wide, caught.value.certificate) is None
 
 
 def test_auto_is_exact_for_short_programs_and_prime_for_long_ones() -> None:
@@ -184,6 +249,48 @@ def test_a_pivot_that_is_zero_for_every_x_is_refused_everywhere(right: str) -> N
         fg.count_operations(program, "reverse-inverse")
     report = fg.verify(program, modes=("forward", "reverse"))
     assert report.ok, str(report)
+
+
+SINGULAR_FOR_EVERY_X = {
+    "equal rows": "inputs x, y\ns = x + y\nr = y + x\noutputs s, r",
+    "proportional rows": "inputs x, y\ns = x + y\nt = 2 * x\nu = 2 * y\nr = t + u\noutputs s, r",
+    "a path that cancels": "inputs x, y\nt = x - x\nu = f(t)\nz = g(u, y)\nw = h(y)\noutputs z, w",
+    "rank two of three": "inputs x, y, z\na = x - y\nb = y - z\nc = z - x\noutputs a, b, c",
+    "behind a good lump": "inputs x, y\nu = f(x, y)\nv = g(x, y)\ns = u + v\nr = v + u\noutputs s, r",
+}
+
+
+@pytest.mark.parametrize("name", SINGULAR_FOR_EVERY_X)
+def test_a_lump_that_is_singular_for_every_x_is_refused_though_its_pattern_is_not(name: str) -> None:
+    program = fg.parse(SINGULAR_FOR_EVERY_X[name])
+    assert not decompose(program).singular
+    for method in METHODS:
+        for mode in ("forward-inverse", "reverse-inverse"):
+            with pytest.raises(fg.NotInvertible, match="singular for every x") as caught:
+                fg.verify(program, method=method, modes=mode)
+            error = caught.value
+            assert error.certificate is None
+            assert error.step is not None
+            assert f"step {error.step}: " in (error.where or "")
+            assert "which die" in (error.got or "")
+    for labels in ("symbolic", "fractions"):
+        with pytest.raises(fg.NotInvertible, match="singular for every x"):
+            fg.derive(program, "reverse-inverse", labels=labels)
+    report = fg.verify(program, modes=("forward", "reverse"))
+    assert report.ok, str(report)
+
+
+def test_a_function_that_is_singular_through_its_values_has_right_graphs() -> None:
+    """The outputs sum to 1, which no rule sees: as rational functions of its partials J has an inverse."""
+    from random import Random
+
+    text = "inputs x, y, w\ns = x + y\ns = s + w\na = x / s\nb = y / s\nc = w / s\noutputs a, b, c"
+    program = fg.parse(text)
+    for point in draw_points(program, Random(1), count=3):
+        assert np.linalg.cond(reference_jacobian(program, point).jacobian) > 1e12
+    for method in METHODS:
+        report = fg.verify(program, method=method)
+        assert report.ok, str(report)
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def _invert_lump(work: Workspace, layer: _Layer) -> None:
         work.set_row(z, _entries(work, ((u, inverse[i][j]) for i, u in enumerate(layer.dying))))
     added = [Bundle(layer.dying, layer.results, f"{a}inv", matrix_latex(f"{a}inv"))]
     if layer.living:
-        solved = algebra.solve(f"{a}inv{b}", layer.a, layer.b)
+        solved = algebra.solve(f"{a}inv{b}", layer.a, layer.b, inverse)
         for j, (source, copy) in enumerate(layer.living):
             moved = _entries(work, ((u, algebra.neg(solved[i][j])) for i, u in enumerate(layer.dying)))
             work.set_row(copy, ((source, algebra.one, True), *moved))

@@ -122,6 +122,14 @@ def _trouble(work: Workspace, places: Sequence[VertexId], rows: Rows) -> NotAppl
                 where=work.vertices[place].name,
                 remedy="group the steps of a layered graph, before it is inverted",
             )
+    for place in window:
+        readers = work.readers[place]
+        if not inside.isdisjoint(readers) and (place in work.output_places or not inside.issuperset(readers)):
+            return NotApplicable(
+                "a value that outlives the lump is read in it, and not by a copy of its own only",
+                where=work.vertices[place].name,
+                remedy="carry live values first",
+            )
     if any(source in inside for place in window for source, _, _ in work.rows[place]):
         return None
     if all(work.is_bundled(place) for place in places) or not _is_square(*_ends(work, places), places):
