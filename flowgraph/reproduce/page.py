@@ -304,7 +304,8 @@ def _analysis(analysis: Analysis) -> list[str]:
     words += "."
     if analysis.ratio is not None:
         operations = round(analysis.ratio * counts.jvp.total)
-        words += f" J⁻¹v takes {operations} operations, {analysis.ratio:.2f} times those of J v."
+        how = "With every A factored, J⁻¹v" if several else "J⁻¹v"
+        words += f" {how} takes {operations} operations, {analysis.ratio:.2f} times those of J v."
     return [f'<p class="analysis">{words}</p>', *_lump_table(analysis, best)]
 
 
@@ -329,7 +330,7 @@ def _lump_table(analysis: Analysis, best: Lumping) -> list[str]:
             f"<td>{escape(listed(program, lump.consumed))} → {escape(listed(program, lump.produced))}</td>"
             f'<td>{matrix}</td><td class="number">{total}</td></tr>'
         )
-    title = "Lumps" if len(shown) == several else f"Largest lumps, {len(shown)} of {several}"
+    title = "Lumps of several steps" if len(shown) == several else f"Largest lumps, {len(shown)} of {several}"
     heads = "".join(
         f'<th scope="col"{kind}>{head}</th>'
         for head, kind in (
@@ -344,7 +345,7 @@ def _lump_table(analysis: Analysis, best: Lumping) -> list[str]:
     )
     body = "\n".join(rows)
     return [
-        f"""<div class="wide"><table class="lumps"><caption>{title} of more than one step, in the best order</caption>
+        f"""<div class="wide"><table class="lumps"><caption>{title}, best order</caption>
 <thead><tr>{heads}</tr></thead>
 <tbody>
 {body}
