@@ -12,6 +12,7 @@ References: arXiv:2411.18786, section on lumps; A. Pothen and C.-J. Fan, ACM TOM
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -275,6 +276,50 @@ class Certificate:
         line = self.program.line(value - n) if value >= n else 0
         name = self.program.name(value)
         return f"{name} (line {line})" if with_line and line else name
+
+    def defect(self) -> str | None:
+        """Decide from the program alone that the certificate holds: by reachability, whatever matching led to it.
+
+        Let M be the rows of J for ``outputs`` (or its columns for ``inputs``, for the other kind). Where every path
+        meets ``cut``, M is a product through as many values as the cut has, so its rank is less than its size.
+
+        Returns:
+            None where the certificate holds, else what is wrong with it.
+
+        Example:
+            >>> from dataclasses import replace
+            >>> from flowgraph.language import parse
+            >>> program = parse("inputs x, y\\nt = f(x, y)\\nu = g(t)\\noutputs t, u")
+            >>> certificate = decompose(program).certificate
+            >>> certificate.defect() is None
+            True
+            >>> replace(certificate, cut=()).defect()
+            'a path joins x with the outputs and does not meet the cut'
+        """
+        program, kind, cut = self.program, self.kind, self.cut
+        n, size, name = program.n_inputs, program.n_values, program.name
+        if kind not in ("outputs", "inputs"):
+            return f"there is no kind {kind!r}"
+        # The side that has too many members, and the ends of their paths: all inputs, or all places among the outputs.
+        inputs, outputs = Counter(self.inputs), Counter(self.outputs)
+        places = Counter(program.outputs.tolist())
+        allowed = {"inputs": (inputs, range(n)), "outputs": (outputs, places), "cut": (cut, range(size))}
+        for what, (found, most) in allowed.items():
+            for over in Counter(found) - Counter(most):
+                return f"value {over} stands more often in the {what} than it may"
+        side, other, ends = (outputs, inputs, Counter(range(n))) if kind == "outputs" else (inputs, outputs, places)
+        if side.total() <= len(cut):
+            return f"the {kind} are no more than the values of the cut: {side.total()} and {len(cut)}"
+        arguments, results = program.arguments(), np.repeat(np.arange(n, size), np.diff(program.starts))
+        tails, heads = (results, arguments) if kind == "outputs" else (arguments, results)
+        tails, heads = tails[arguments >= 0], heads[arguments >= 0]
+        met = reachable(graph_of(tails, heads, size), np.array(list(side)))
+        for v in (v for v, times in ends.items() if other[v] != times * bool(met[v])):
+            return f"{name(v)} is missing or too much: it is {'' if met[v] else 'not '}joined with the {kind}"
+        free = ~(np.isin(tails, cut) | np.isin(heads, cut))
+        leaks = reachable(graph_of(tails[free], heads[free], size), np.setdiff1d(list(side), cut))
+        through = [name(v) for v in ends if leaks[v]]
+        return f"a path joins {through[0]} with the {kind} and does not meet the cut" if through else None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object with names, and lines where they are known."""

@@ -9,14 +9,18 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from flowgraph.analysis import analyze
 from flowgraph.draw import FIGURES, figure, render
 from flowgraph.errors import InputError
+from flowgraph.language import parse
 from flowgraph.modes import Mode, count_operations
 from flowgraph.reproduce import (
     FIGURE_FORMATS,
@@ -31,12 +35,17 @@ from flowgraph.reproduce import (
     reproduce,
     reproduction_files,
 )
+from flowgraph.reproduce.findings import SINGULAR, analysis_json, determinant_terms, generic_rank, singularity
 from flowgraph.reproduce.page import CAPTIONS, claim, inline, page
 from flowgraph.reproduce.publish import put_folder
+from flowgraph.structure import decompose
 from flowgraph.verification import Check
+from tests.lump_oracle import exact_rank, facts_of
+from tests.lump_programs import random_program
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "papers_examples"
+SINGULAR_EXAMPLES = {"bottleneck.fg", "forgotten.fg", "twice.fg"}
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
@@ -137,9 +146,14 @@ def test_every_example_is_verified(record: dict[str, object]):
     for entry in programs:
         checks = entry["verification"]["checks"]
         subjects = {check["subject"] for check in checks}
-        assert {f"{mode} = {mode.symbol}" for mode in Mode} <= subjects
-        assert all(check["ok"] for check in checks)
-        assert set(entry["operations"]) == set(Mode)
+        modes = {Mode.FORWARD, Mode.REVERSE} if entry["name"] in SINGULAR_EXAMPLES else set(Mode)
+        assert {f"{mode} = {mode.symbol}" for mode in Mode if f"{mode} = {mode.symbol}" in subjects} == {
+            f"{mode} = {mode.symbol}" for mode in modes
+        }
+        assert (SINGULAR in subjects) == (entry["name"] in SINGULAR_EXAMPLES)
+        assert all(check["ok"] and not check["skipped"] for check in checks)
+        assert entry["error"] is None
+        assert set(entry["operations"]) == modes
     by_name = {entry["name"]: entry for entry in programs}
     assert (by_name["figure2.fg"]["n"], by_name["figure2.fg"]["steps"]) == (3, 2)
     assert by_name["polar.py:polar"]["steps"] == 3
@@ -191,8 +205,8 @@ def test_the_page_shows_everything(folder: Path, record: dict[str, object]):
     matrix = text.split('class="matrix"')[1].split("</table>")[0]
     assert len(re.findall('<td class="good[^>]*>✓</td>', matrix)) == total
     assert "✗" not in matrix
-    # The figures, two drawings of each program, and the outlines that they share.
-    assert reader.tags["svg"] == len(FIGURES) + 2 * len(programs) + 1
+    # The figures, two drawings of each program, one of the singular ones, and the outlines that they share.
+    assert reader.tags["svg"] == len(FIGURES) + 2 * len(programs) - len(SINGULAR_EXAMPLES) + 1
     assert set(CAPTIONS) == set(FIGURES)
     for example in examples():
         assert example.text.strip() in words
@@ -258,6 +272,127 @@ def test_every_claim_of_a_verification_has_a_column(small: tuple[Report, dict[st
         assert program.verification is not None
         subjects = [check.subject for check in program.verification.checks]
         assert len({claim(subject) for subject in subjects}) == len(subjects)
+
+
+# -- structure ---------------------------------------------------------------------------------------------------------
+
+
+def report_on(folder: Path, *texts: str) -> Report:
+    for k, text in enumerate(texts):
+        (folder / f"{k}.fg").write_text(text)
+    return report(examples(folder))[0]
+
+
+def row_of(text: str, name: str) -> list[str]:
+    matrix = text.split('class="matrix"')[1].split("</table>")[0]
+    row = next(row for row in matrix.split("<tr>") if f">{name}</a>" in row)
+    return re.findall(r"<td[^>]*>([^<]*)</td>", row)
+
+
+def test_a_singular_program_is_no_error(tmp_path: Path):
+    result = report_on(
+        tmp_path, "inputs x, y\nt = f(x, y)\nu = g(t)\noutputs t, u\n", "inputs x\ny = f(x)\noutputs y\n"
+    )
+    assert result.ok
+    singular, plain = result.programs
+    assert singular.verification is not None
+    assert singular.verification.checks[0] == Check(
+        SINGULAR,
+        "vertex cut, by reachability",
+        True,
+        "this 1 value separates 2 inputs (x, y) from 2 outputs (t, u): t (line 2)",
+    )
+    assert set(singular.operations) == {Mode.FORWARD, Mode.REVERSE}
+    assert set(singular.drawings) == {Mode.FORWARD}
+    assert set(plain.drawings) == {Mode.FORWARD, Mode.REVERSE_INVERSE}
+    text = page(result)
+    assert "Structural rank 1 of 2: this 1 value separates" in text
+    assert '<a href="#program-0.fg">0.fg</a> has no inverse, with the reason' in text
+    # n, steps, sing., carry, invert, shift, unlayer, reverse, J, Jᵀ, J⁻¹, J⁻ᵀ, and the same in NumPy
+    assert row_of(text, "0.fg") == ["2", "2", "✓", "✓", *"––✓✓", *"✓✓––", *"✓✓––"]
+    assert row_of(text, "1.fg") == ["1", "1", "–", "✓", *"✓✓✓✓", *"✓✓✓✓", *"✓✓✓✓"]
+
+
+def test_singular_for_another_reason_stays_an_error(tmp_path: Path):
+    result = report_on(tmp_path, "inputs x, y\nz = x - x\noutputs z, y\n", "inputs x, y\nz = x + y\noutputs z\n")
+    assert [type(p.error).__name__ for p in result.programs] == ["NotInvertible", "NotInvertible"]
+    assert [p.analysis is not None and p.analysis.structurally_singular for p in result.programs] == [False, True]
+    assert result.checks == (0, 2, 0)
+    assert "inverse, with the reason" not in page(result)
+
+
+def test_a_certificate_that_does_not_hold_is_a_check_that_fails(monkeypatch: pytest.MonkeyPatch):
+    structure = decompose(parse("inputs x, y\nr = f(x, y)\noutputs r, r"))
+    assert structure.certificate is not None
+    assert singularity(structure).ok
+    planted = singularity(replace(structure, certificate=replace(structure.certificate, cut=())))
+    assert not planted.ok
+    assert planted.witness == "a path joins x with the outputs and does not meet the cut"
+    assert not singularity(replace(structure, certificate=None)).ok
+    # Were a certificate to defend a regular matrix, the rank would tell.
+    monkeypatch.setattr(type(structure.certificate), "defect", lambda self: None)
+    regular = replace(structure, program=parse("inputs x, y\nr = f(x, y)\noutputs r, x"))
+    refuted = singularity(regular)
+    assert (refuted.ok, refuted.witness) == (False, "J has rank 2 where its partials are random")
+    long = "\n".join(f"r{k + 1} = f(r{k}, x)" for k in range(61))
+    assert singularity(replace(structure, program=parse(f"inputs x, r0\n{long}\noutputs r61, x"))).ok
+
+
+def test_generic_ranks_are_those_of_the_oracle():
+    rng = Random("generic ranks")
+    programs = [random_program(rng) for _ in range(150)]
+    ranks = [generic_rank(program) for program in programs]
+    assert ranks == [exact_rank(facts_of(program)) for program in programs]
+    assert len(set(ranks)) > 3
+    assert any(rank < program.n_inputs for rank, program in zip(ranks, programs, strict=True))
+
+
+def test_the_record_says_what_analyze_says(record: dict[str, object]):
+    entries = record["programs"]
+    assert isinstance(entries, list)
+    found = {entry["name"]: entry["analysis"] for entry in entries}
+    for example in examples():
+        assert found[example.name] == json.loads(json.dumps(analysis_json(analyze(example.program()))))
+    delayed = found["delayed.fg"]
+    assert (delayed["lumps"], delayed["best"], delayed["blocks"]) == (1, 21, {"scalar": 10, "systems": 11})
+    assert delayed["ratio"] == 134 / 74 == delayed["operations"]["best"] / delayed["operations"]["jvp"]
+    assert delayed["certificate"] is None
+    forgotten = found["forgotten.fg"]
+    assert (forgotten["lumps"], forgotten["best"], forgotten["blocks"], forgotten["ratio"]) == (None,) * 4
+    assert forgotten["certificate"]["text"] == "no output depends on 1 input (drag)"
+    assert {name for name, analysis in found.items() if analysis["certificate"]} == SINGULAR_EXAMPLES
+
+
+def section(text: str, name: str) -> Sequence[str]:
+    """The words of a program's part of the page, one entry for each piece of text."""
+    part = text.split(f'id="program-{name}"')[1].split('<details class="program">')[0]
+    return [word for word in re.split("<[^>]*>", part) if word.strip()]
+
+
+def test_every_program_has_a_line_on_its_structure(folder: Path):
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    assert text.count('<p class="analysis">') == len(examples())
+    assert (
+        "1 lump, 21 in the best order, 11 with more than one step; 10 scalar blocks and 11 linear systems. With every "
+        "A factored, J⁻¹v takes 134 operations, 1.81 times those of J v."
+    ) in section(text, "delayed.fg")
+    assert (
+        "2 lumps, every one a single step; 2 scalar blocks. J⁻¹v takes 8 operations, 1.33 times those of J v."
+    ) in section(text, "figure2.fg")
+    words = section(text, "broyden.fg")
+    at = words.index("Lumps of several steps, best order")
+    heads = ["lump", "from", "steps", "l", "replaces", "matrix A", "operations"]
+    row = ["1", "lines 5 to 14", "23", "5", "x1, x2, x3, x4, x5 → t3, t7, t11, t15, t18", "dense", "39"]
+    assert words[at + 1 : at + 15] == [*heads, *row]
+    assert "Largest lumps, 4 of 11, best order" in section(text, "delayed.fg")
+    assert 'class="lumps"' not in text.split('id="program-figure2.fg"')[1].split('<details class="program">')[0]
+
+
+def test_determinants_of_many_terms_are_noticed():
+    terms = {example.name: determinant_terms(analyze(example.program())) for example in examples()}
+    assert terms["figure2.fg"] == terms["horner.fg"] == terms["twice.fg"] == 1
+    assert round(terms["broyden.fg"]) == 120
+    assert round(terms["delayed.fg"]) == 2**10
 
 
 # -- examples ----------------------------------------------------------------------------------------------------------

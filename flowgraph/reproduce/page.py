@@ -7,11 +7,16 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from types import MappingProxyType
 
+from flowgraph.analysis import Analysis
 from flowgraph.draw.scene import Ink
 from flowgraph.draw.svg import COLOURS
+from flowgraph.lump_report import largest, listed, place_of
+from flowgraph.lumping import Lumping
 from flowgraph.modes import Mode, OperationCount
+from flowgraph.reproduce.findings import RANKED_STEPS, SINGULAR, block_counts, is_singular
 from flowgraph.reproduce.report import FigureReport, ProgramReport, Report
 from flowgraph.reproduce.style import STYLE
+from flowgraph.rewrite.rules import RULES
 from flowgraph.verification import Check
 
 PAPER = "https://arxiv.org/abs/2411.18786"
@@ -59,6 +64,8 @@ CAPTIONS = MappingProxyType(
 _DEFINITIONS = re.compile(r"<defs>(.*?)</defs>\n?", re.DOTALL)
 _OUTLINE = re.compile(r'<path id="([^"]+)"[^>]*/>')
 _PAGE_COLOUR = re.compile(r'<rect width="100%" height="100%"[^>]*/>\n?')
+_NUMBER = ' class="number"'
+_LUMPS = 4
 _WORDS = MappingProxyType({True: "holds", False: "fails"})
 
 
@@ -123,11 +130,22 @@ def _header(report: Report) -> str:
 <h1>Inverse accumulation mode, reproduced</h1>
 <p>Figures 1–4 of Pearlmutter and Siskind, <cite>Automatic Differentiation: Inverse Accumulation Mode</cite>
 (<a href="{PAPER}">arXiv:2411.18786</a>), drawn from what flowgraph derived, a fifth on what has to be solved, and the
-four modes of every example program held against an independent Jacobian.</p>
+modes of every example program held against an independent Jacobian{_without_inverse(report.programs)}.</p>
 <p class="verdict {"bad" if failed else "good"}"><b>{"✗" if failed else "✓"}</b> {verdict}.{note}</p>
 <nav><a href="#figures">Figures</a> <a href="#verification">Verification</a> <a href="#programs">Programs</a>
 <a href="verification.json">JSON</a></nav>
 </header>"""
+
+
+def _without_inverse(programs: Iterable[ProgramReport]) -> str:
+    names = [
+        f'<a href="#{_anchor(p)}">{escape(p.example.name)}</a>'
+        for p in programs
+        if p.ok and p.analysis is not None and is_singular(p.analysis)
+    ]
+    if not names:
+        return ""
+    return f"; {', '.join(names)} {'has' if len(names) == 1 else 'have'} no inverse, with the reason"
 
 
 # -- figures ----------------------------------------------------------------------------------------------------------
@@ -157,6 +175,8 @@ def claim(subject: str) -> tuple[str, str]:
         >>> claim("rule carry keeps the map"), claim("forward-inverse = J⁻¹"), claim("reverse in NumPy")
         (('Rules', 'carry'), ('Exact maps', 'J⁻¹'), ('NumPy', 'Jᵀ'))
     """
+    if subject == SINGULAR:
+        return "Structure", "sing."
     first, second, *_ = subject.split()
     if first == "rule":
         return "Rules", second
@@ -171,21 +191,22 @@ def _checks(program: ProgramReport) -> tuple[Check, ...]:
 
 def _matrix(programs: Iterable[ProgramReport]) -> str:
     programs = tuple(programs)
-    order = {"Rules": 0, "Exact maps": 1, "Labels": 2, "NumPy": 3}
-    found = dict.fromkeys(claim(check.subject) for program in programs for check in _checks(program))
-    claims = sorted(found, key=lambda item: order[item[0]])
-    groups = {group: sum(item[0] == group for item in claims) for group in order}
+    found = {claim(check.subject) for program in programs for check in _checks(program)}
+    claims = [item for item in _columns() if item in found]
+    groups = {group: sum(item[0] == group for item in claims) for group, _ in claims}
     heads = "".join(f'<th colspan="{n}" scope="colgroup">{group}</th>' for group, n in groups.items() if n)
     edges = {claims.index(next(c for c in claims if c[0] == group)) for group, n in groups.items() if n}
     names = "".join(f'<th scope="col"{_edge(k in edges)}>{name}</th>' for k, (_, name) in enumerate(claims))
     rows = "\n".join(_matrix_row(program, claims, edges) for program in programs)
     return f"""<section id="verification">
 <h2>Verification</h2>
-<p>One row per program, one column per claim. <i>Rules</i>: every single application of a rewrite rule has the effect
-on the map that the rule claims. <i>Exact maps</i>: the graph of each mode has its map, decided over the fraction field
-of the edge labels, or in a prime field where a program is long. <i>Labels</i>: they are SymPy’s partial derivatives.
-<i>NumPy</i>: the graphs, evaluated by NumPy at random points, agree to rounding with a Jacobian that SymPy evaluated to
-30 digits or more.</p>
+<p>One row per program, one column per claim. <i>Structure</i>: J is singular for every x, because a few values separate
+more inputs or outputs from all that they are joined with; up to {RANKED_STEPS} steps, the rank of J at random partials
+in a prime field must agree. No inverse mode is claimed there. <i>Rules</i>: every single application of a rewrite rule
+has the effect on the map that the rule claims. <i>Exact maps</i>: the graph of each mode has its map, decided over the
+fraction field of the edge labels, or in a prime field where a program is long. <i>Labels</i>: they are SymPy’s partial
+derivatives. <i>NumPy</i>: the graphs, evaluated by NumPy at random points, agree to rounding with a Jacobian that SymPy
+evaluated to 30 digits or more.</p>
 <p class="legend"><span class="good">✓</span> holds <span class="bad">✗</span> fails <span class="none">○</span> nothing
 to check <span class="none">–</span> not claimed</p>
 <div class="wide"><table class="matrix">
@@ -196,6 +217,13 @@ to check <span class="none">–</span> not claimed</p>
 {rows}
 </tbody></table></div>
 </section>"""
+
+
+def _columns() -> list[tuple[str, str]]:
+    """Every claim that has a column, in order."""
+    maps = [mode.symbol for mode in Mode]
+    groups = {"Structure": ["sing."], "Rules": [*RULES], "Exact maps": maps, "Labels": ["∂"], "NumPy": maps}
+    return [(group, name) for group, names in groups.items() for name in names]
 
 
 def _edge(first: bool) -> str:
@@ -249,12 +277,80 @@ def _program(program: ProgramReport, outlines: dict[str, str]) -> str:
         f'<div class="program-body" id="{_anchor(program)}">',
         f"<pre>{escape(program.example.text.rstrip())}</pre>",
     ]
+    if program.analysis is not None:
+        parts += _analysis(program.analysis)
     if program.error is not None:
         parts.append(f'<pre class="bad">{escape(str(program.error))}</pre>')
     else:
         parts += [_check_table(_checks(program)), _operation_table(program.operations)]
         parts += [_drawing(mode, svg, outlines) for mode, svg in program.drawings.items()]
     return "\n".join([*parts, "</div>", "</details>"])
+
+
+def _analysis(analysis: Analysis) -> list[str]:
+    """What the structure says: a sentence, and a table where the best order has lumps of several steps."""
+    program, counts, best = analysis.program, analysis.operation_counts, analysis.best_lumps
+    if analysis.lumps is None or best is None:
+        size = max(program.n_inputs, program.n_outputs)
+        why = escape(str(analysis.certificate))
+        return [f'<p class="analysis">Structural rank {analysis.structure.rank} of {size}: {why}.</p>']
+    scalar, systems = block_counts(analysis)
+    several = int((best.lengths > 1).sum())
+    words = _plural(len(analysis.lumps), "lump")
+    if len(best) != len(analysis.lumps):
+        words += f", {len(best)} in the best order"
+    words += f", {several} with more than one step" if several else ", every one a single step"
+    words += f"; {_plural(scalar, 'scalar block')}" + (f" and {_plural(systems, 'linear system')}" if systems else "")
+    words += "."
+    if analysis.ratio is not None:
+        operations = round(analysis.ratio * counts.jvp.total)
+        how = "With every A factored, J⁻¹v" if several else "J⁻¹v"
+        words += f" {how} takes {operations} operations, {analysis.ratio:.2f} times those of J v."
+    return [f'<p class="analysis">{words}</p>', *_lump_table(analysis, best)]
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _lump_table(analysis: Analysis, best: Lumping) -> list[str]:
+    program, counted = analysis.program, analysis.operation_counts.best
+    cost = {piece.index: piece.cost for piece in counted.pieces} if counted else {}
+    several = int((best.lengths > 1).sum())
+    shown = [best[k] for k in largest(best, counted) if best.lengths[k] > 1][:_LUMPS]
+    if not shown:
+        return []
+    rows = []
+    for lump in shown:
+        found = cost.get(lump.index)
+        matrix, total = (found.structure, str(found.total.total)) if found else ("", "not counted")
+        rows.append(
+            f'<tr><td class="number">{lump.index + 1}</td><td>{escape(place_of(program, lump.steps))}</td>'
+            f'<td class="number">{len(lump.steps)}</td><td class="number">{lump.size}</td>'
+            f"<td>{escape(listed(program, lump.consumed))} → {escape(listed(program, lump.produced))}</td>"
+            f'<td>{matrix}</td><td class="number">{total}</td></tr>'
+        )
+    title = "Lumps of several steps" if len(shown) == several else f"Largest lumps, {len(shown)} of {several}"
+    heads = "".join(
+        f'<th scope="col"{kind}>{head}</th>'
+        for head, kind in (
+            ("lump", _NUMBER),
+            ("from", ""),
+            ("steps", _NUMBER),
+            ("l", _NUMBER),
+            ("replaces", ""),
+            ("matrix A", ""),
+            ("operations", _NUMBER),
+        )
+    )
+    body = "\n".join(rows)
+    return [
+        f"""<div class="wide"><table class="lumps"><caption>{title}, best order</caption>
+<thead><tr>{heads}</tr></thead>
+<tbody>
+{body}
+</tbody></table></div>"""
+    ]
 
 
 def _check_table(checks: Iterable[Check]) -> str:

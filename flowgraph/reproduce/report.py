@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from flowgraph.analysis import Analysis, analyze
 from flowgraph.draw import draw_graph, render
 from flowgraph.errors import FlowgraphError
 from flowgraph.example_programs import Example
 from flowgraph.modes import Mode, OperationCount, count_operations, derive
+from flowgraph.reproduce.findings import analysis_json, determinant_terms, is_singular, singularity
 from flowgraph.verification import Verification, verify
 
 SCHEMA = "flowgraph/reproduction/1"
 
 DRAWN = (Mode.FORWARD, Mode.REVERSE_INVERSE)
 """The modes whose graphs are drawn; the other two are the same graphs with their edges turned round."""
+
+_EXACT_TERMS = 200
+"""A program whose determinant may have more terms is decided in a prime field: its inverse is too long to write out."""
 
 Tell = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and how much there is."""
@@ -45,6 +50,7 @@ class ProgramReport:
         example: where it comes from.
         n: number of inputs.
         steps: number of steps.
+        analysis: its lumps and blocks, or why it has none; None where the program cannot be read.
         verification: the checks, None where there was an error.
         operations: the cost of each mode.
         drawings: the graphs of the modes in ``DRAWN``, as SVG.
@@ -54,6 +60,7 @@ class ProgramReport:
     example: Example
     n: int = 0
     steps: int = 0
+    analysis: Analysis | None = None
     verification: Verification | None = None
     operations: Mapping[Mode, OperationCount] = field(default_factory=dict)
     drawings: Mapping[Mode, bytes] = field(default_factory=dict)
@@ -72,6 +79,7 @@ class ProgramReport:
             "steps": self.steps,
             "ok": self.ok,
             "error": None if self.error is None else str(self.error),
+            "analysis": None if self.analysis is None else analysis_json(self.analysis),
             "verification": None if self.verification is None else self.verification.to_json(),
             "operations": operations_json(self.operations),
         }
@@ -127,7 +135,10 @@ def operations_json(operations: Mapping[Mode, OperationCount]) -> dict[str, Any]
 
 
 def examine(example: Example, tell: Tell) -> ProgramReport:
-    """Verify, count and draw one program; an error becomes part of the report.
+    """Analyse, verify, count and draw one program; an error becomes part of the report.
+
+    A program whose Jacobian is singular for every x by its structure is no error: that it is so is a claim to be
+    decided, and forward and reverse mode are verified. What is not square, or singular for another reason, is an error.
 
     Example:
         >>> from flowgraph.example_programs import examples
@@ -139,13 +150,22 @@ def examine(example: Example, tell: Tell) -> ProgramReport:
     except FlowgraphError as error:
         return ProgramReport(example, error=error)
     n, steps = program.n_inputs, program.n_steps
+    analysis = analyze(program, progress=tell)
+    singular = is_singular(analysis)
+    modes = (Mode.FORWARD, Mode.REVERSE) if singular else tuple(Mode)
     try:
-        verification = verify(program, progress=tell)
-        operations = {mode: count_operations(program, mode) for mode in Mode}
+        method = "auto" if determinant_terms(analysis) <= _EXACT_TERMS else "prime-field"
+        verification = verify(program, method=method, modes=modes, progress=tell)
+        if singular:
+            verification = replace(verification, checks=(singularity(analysis.structure), *verification.checks))
+        operations = {mode: count_operations(program, mode) for mode in modes}
         drawings = {}
         for mode in DRAWN:
-            tell(f"drawing {mode}", 0, 1)
-            drawings[mode] = render(draw_graph(derive(program, mode)), "svg")
+            if mode in modes:
+                tell(f"drawing {mode}", 0, 1)
+                drawings[mode] = render(draw_graph(derive(program, mode)), "svg")
     except FlowgraphError as error:
-        return ProgramReport(example, n, steps, error=error)
-    return ProgramReport(example, n, steps, verification, MappingProxyType(operations), MappingProxyType(drawings))
+        return ProgramReport(example, n, steps, analysis, error=error)
+    return ProgramReport(
+        example, n, steps, analysis, verification, MappingProxyType(operations), MappingProxyType(drawings)
+    )

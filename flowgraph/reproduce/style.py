@@ -44,6 +44,8 @@ tbody tr { border-top: 1px solid var(--line); }
 .matrix tbody th, .matrix thead tr:first-child th:first-child { position: sticky; left: 0; background: var(--paper);
   white-space: nowrap; }
 .matrix td.bad[colspan] { text-align: left; }
+.lumps td, .operations tbody th { white-space: nowrap; }
+.checks { min-width: 34rem; }
 .checks td:nth-child(n+3) { color: var(--soft); }
 .operations th[colspan] { text-align: center; }
 .operations thead tr:last-child th { text-align: right; }
