@@ -353,7 +353,7 @@ class _Oracle:
             terms = int(max(paths(graph).sum(), 0))
         except GraphError as error:
             return Check(subject, "fraction field", False, edges, error.what)
-        if terms > _TERMS:
+        if terms * _denominators(graph) > _TERMS:
             return Check(subject, "fraction field, solved form", not trouble, edges, trouble or "")
         algebra, n = self._labelling.algebra, self._program.n_inputs
         trouble = trouble or _multiplied_out(algebra, mode, self._jacobian, linear_map(graph), n)
@@ -366,6 +366,11 @@ class _Oracle:
         if (graph.input_names, graph.output_names) != _ends(self._program, mode):
             return f"inputs {graph.input_names} and outputs {graph.output_names} are not those of the mode"
         return implied(self._labelling.algebra, self._equations, equations)
+
+
+def _denominators(graph: FlowGraph) -> int:
+    """How many terms a common denominator of the edge labels may have: 1 unless lumps were expanded."""
+    return math.prod(len(denominator) for denominator in {edge.label.denom for edge in graph.edges})
 
 
 def _ends(program: Program, mode: Mode) -> tuple[tuple[str, ...], tuple[str, ...]]:

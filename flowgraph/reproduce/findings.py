@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import exp, inf, lgamma
 from typing import Any
 
 import numpy as np
@@ -104,10 +103,3 @@ def block_counts(analysis: Analysis) -> tuple[int, int]:
     """How many blocks with steps are one scalar operation, and how many are linear systems."""
     blocks = analysis.blocks
     return int(np.count_nonzero(blocks.with_steps & (blocks.sizes == 1))), int(np.count_nonzero(blocks.sizes > 1))
-
-
-def determinant_terms(analysis: Analysis) -> float:
-    """How many terms det J may have where no two entries of a lump are equal: l! for each lump of the best order."""
-    sizes = [] if analysis.best_lumps is None else analysis.best_lumps.sizes.tolist()
-    logarithm = sum(lgamma(size + 1) for size in sizes)
-    return exp(logarithm) if logarithm < 700 else inf

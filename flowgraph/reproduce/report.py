@@ -12,16 +12,13 @@ from flowgraph.draw import draw_graph, render
 from flowgraph.errors import FlowgraphError
 from flowgraph.example_programs import Example
 from flowgraph.modes import Mode, OperationCount, count_operations, derive
-from flowgraph.reproduce.findings import analysis_json, determinant_terms, is_singular, singularity
+from flowgraph.reproduce.findings import analysis_json, is_singular, singularity
 from flowgraph.verification import Verification, verify
 
 SCHEMA = "flowgraph/reproduction/1"
 
 DRAWN = (Mode.FORWARD, Mode.REVERSE_INVERSE)
 """The modes whose graphs are drawn; the other two are the same graphs with their edges turned round."""
-
-_EXACT_TERMS = 200
-"""A program whose determinant may have more terms is decided in a prime field: its inverse is too long to write out."""
 
 Tell = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and how much there is."""
@@ -154,8 +151,7 @@ def examine(example: Example, tell: Tell) -> ProgramReport:
     singular = is_singular(analysis)
     modes = (Mode.FORWARD, Mode.REVERSE) if singular else tuple(Mode)
     try:
-        method = "auto" if determinant_terms(analysis) <= _EXACT_TERMS else "prime-field"
-        verification = verify(program, method=method, modes=modes, progress=tell)
+        verification = verify(program, modes=modes, progress=tell)
         if singular:
             verification = replace(verification, checks=(singularity(analysis.structure), *verification.checks))
         operations = {mode: count_operations(program, mode) for mode in modes}
