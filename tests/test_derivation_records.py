@@ -35,7 +35,11 @@ def test_every_example_survives_json(path: Path, mode: fg.Mode, labels: str, spa
 
 
 @settings(max_examples=25, deadline=None)
-@given(equasive_programs(max_steps=6, named=True) | invertible_programs(max_steps=6, named=True), st.sampled_from(list(fg.Mode)), st.booleans())
+@given(
+    equasive_programs(max_steps=6, named=True) | invertible_programs(max_steps=6, named=True),
+    st.sampled_from(list(fg.Mode)),
+    st.booleans(),
+)
 def test_random_ones_survive_json(program: fg.Program, mode: fg.Mode, sparse: bool) -> None:
     try:
         derivation = fg.derive(program, mode, sparse=sparse)

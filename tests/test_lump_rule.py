@@ -398,9 +398,14 @@ def test_a_bundle_needs_vertices_and_ends_where_a_row_changes() -> None:
     graph = fg.derive(program, "reverse-inverse", labels="fractions").stages["lumped"]
     ends = graph.bundles[0]
     with pytest.raises(fg.GraphError, match="bundle"):
-        FlowGraph(graph.algebra, graph.vertices, graph.edges, graph.inputs, graph.outputs, (
-            Bundle(ends.sources, ((9, 9),), "A", "A"),
-        ))
+        FlowGraph(
+            graph.algebra,
+            graph.vertices,
+            graph.edges,
+            graph.inputs,
+            graph.outputs,
+            (Bundle(ends.sources, ((9, 9),), "A", "A"),),
+        )
     work = Workspace.of(graph)
     assert all(work.is_bundled(place) for place in ends.targets)
     assert not any(work.is_bundled(place) for place in ends.sources)

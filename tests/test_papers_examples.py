@@ -407,7 +407,9 @@ def test_the_table_lists_every_file_with_its_sizes():
     assert {file.name for file in EXAMPLES.glob("*.py")} == {name for name in TABLE if name.endswith(".py")}
     assert {row.kind for row in TABLE.values()} == {"equasive", "lumps", "singular"}
     for kind, files in (("equasive", EQUASIVE), ("singular", SINGULAR)):
-        assert {EXAMPLES / name for name, row in TABLE.items() if row.kind == kind and name.endswith(".fg")} == set(files)
+        assert {EXAMPLES / name for name, row in TABLE.items() if row.kind == kind and name.endswith(".fg")} == set(
+            files
+        )
     for file in FILES:
         program = load(file)
         assert (TABLE[file.name].n, TABLE[file.name].steps) == (str(program.n_inputs), str(program.n_steps))
