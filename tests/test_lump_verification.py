@@ -44,13 +44,16 @@ def sample(chunk: int) -> tuple[fg.Program, ...]:
     rng = Random(f"verify lumps, chunk {chunk}")
     found: list[fg.Program] = []
     while len(found) < PER_CHUNK:
-        program = random_program(rng, max_steps=9)
+        program = random_program(rng, max_steps=8)
         if len(found) % 3 == 2:
             program = with_known_operations(program, rng)
         facts = facts_of(program)
         if is_singular(facts):
             continue
-        if any(len(lump.steps) > 1 for lump in lumps_along(facts, an_order_with_most_lumps(facts))):
+        lumps = lumps_along(facts, an_order_with_most_lumps(facts))
+        # Every other one has a matrix A of two rows or more, which most lumps of random programs have not.
+        least = 1 + len(found) % 2
+        if any(len(lump.steps) > 1 and len(lump.consumed) >= least for lump in lumps):
             found.append(program)
     return tuple(found)
 
@@ -67,8 +70,8 @@ def test_the_programs_are_of_all_sorts() -> None:
     programs = [program for chunk in range(CHUNKS) for program in sample(chunk)]
     assert len(programs) == 300
     found = [lumps_along(facts, an_order_with_most_lumps(facts)) for facts in map(facts_of, programs)]
-    assert sum(max(len(lump.consumed) for lump in lumps) >= 2 for lumps in found) > 40
-    assert sum(any(len(lump.consumed) >= 2 and lump.read for lump in lumps) for lumps in found) > 10
+    assert sum(max(len(lump.consumed) for lump in lumps) >= 2 for lumps in found) >= 150
+    assert sum(any(len(lump.consumed) >= 2 and lump.read for lump in lumps) for lumps in found) > 25
     assert sum(sum(len(lump.steps) > 1 for lump in lumps) >= 2 for lumps in found) > 30
     assert sum(any(step.operation for step in program.steps()) for program in programs) > 90
     assert sum(bool(program.guards) for program in programs) > 20
