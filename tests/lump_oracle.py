@@ -431,7 +431,7 @@ def check_rank(program: Program, structure: Any) -> str | None:
     return None
 
 
-def check_matching(program: Program, matching: Sequence[int]) -> str | None:
+def check_matching(program: Program, matching: Iterable[Any]) -> str | None:
     """A matching of E in one entry per row, which is perfect where the program is nonsingular."""
     facts = facts_of(program)
     rows = rows_of(facts)
@@ -582,7 +582,7 @@ def count_lumps(lumping: Any) -> int:
     return sum(lump.size > 0 for lump in lumping)
 
 
-def check_best_order(program: Program, order: Sequence[int]) -> str | None:
+def check_best_order(program: Program, order: Iterable[Any]) -> str | None:
     """Whether an order is legal and has as many lumps as any; its lumps are then the finest ones, always the same."""
     facts = facts_of(program)
     order = [int(k) for k in order]

@@ -152,7 +152,8 @@ def test_programs_that_are_not_equasive_have_the_right_inverses(name: str, spars
         ("inputs x, y\nz = pi + 0\noutputs z, y", "1 output (z) depends on no input", "rank 1"),
         ("inputs x, y, w\nt = x * y\nu = t * w\nv = t - w\ns = u * v\noutputs u, v, s", "t (line 2)", "rank 2"),
         (
-            "inputs x, y, w, q\ns = f(x, y, w)\nt = g(x, y, w)\na = h(s, t)\nb = k(s, t)\nc = l(s, t)\noutputs a, b, c, q",
+            "inputs x, y, w, q\ns = f(x, y, w)\nt = g(x, y, w)\na = h(s, t)\nb = k(s, t)\nc = l(s, t)\n"
+            "outputs a, b, c, q",
             "these 2 values separate 3 inputs (x, y, w) from 3 outputs (a, b, c): s (line 2), t (line 3)",
             "rank 3",
         ),

@@ -475,11 +475,13 @@ def test_combinations_of_the_equations_are_implied_and_nothing_else(program: fg.
 
 def test_a_form_that_vanishes_for_one_value_of_the_labels_only_is_not_implied() -> None:
     labelling = FractionPartials(PROGRAM)
-    algebra, (a, b) = labelling.algebra, list(labelling.algebra.symbols.values())[:2]
+    algebra = labelling.algebra
+    assert isinstance(algebra, FractionLabels)
+    a, b = list(algebra.symbols.values())[:2]
     equations = program_equations(PROGRAM, algebra, labelling.partial)
     right: Row = {"z1": algebra.one, "x1": algebra.neg(a), "x2": algebra.neg(b)}
     assert implied(algebra, equations, [right]) is None
-    for wrong in (
+    spoilt: tuple[Row, ...] = (
         {**right, "x2": algebra.neg(a)},
         {**right, "x2": b},
         {**right, "x3": algebra.one},
@@ -487,7 +489,8 @@ def test_a_form_that_vanishes_for_one_value_of_the_labels_only_is_not_implied() 
         {"z1": a, "x1": algebra.neg(a), "x2": algebra.neg(b)},
         {"z3": algebra.one},
         {"x1": algebra.one},
-    ):
+    )
+    for wrong in spoilt:
         witness = implied(algebra, equations, [right, wrong])
         assert witness is not None
         assert "is left" in witness

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from flowgraph import errors
@@ -101,5 +103,6 @@ def test_not_invertible_carries_the_certificate() -> None:
     assert error.step is None
     for gone in ("kind", "died"):
         assert not hasattr(error, gone)
+        given: dict[str, Any] = {gone: "contractive"}
         with pytest.raises(TypeError):
-            NotInvertible("no", **{gone: "contractive"})
+            NotInvertible("no", **given)

@@ -106,7 +106,7 @@ def _trouble(work: Workspace, places: Sequence[VertexId], rows: Rows) -> NotAppl
             return NotApplicable("there is no vertex at the site", where=str(place))
         if not _is_computed(work, place):
             return NotApplicable("the vertex is not computed by a step", where=work.vertices[place].name)
-    window = _window(places, rows)
+    window = _window(work, places, rows)
     between = [place for place in window if _is_computed(work, place) and place not in set(places)]
     if between:
         return NotApplicable(
@@ -137,13 +137,25 @@ def _trouble(work: Workspace, places: Sequence[VertexId], rows: Rows) -> NotAppl
     return None
 
 
-def _window(places: Sequence[VertexId], rows: Rows) -> list[VertexId]:
-    times = [time for _, time in places]
-    return [place for time in range(min(times), max(times) + 1) for place in rows.get(time, ())]
+def _window(work: Workspace, places: Sequence[VertexId], rows: Rows) -> list[VertexId]:
+    """The vertices of the rows of a lump.
+
+    Steps that are lumps already may read a value and a copy of it in an earlier row: then they begin with that row.
+    """
+    first, last = min(time for _, time in places), max(time for _, time in places)
+    while True:
+        window = [place for time in range(first, last + 1) for place in rows.get(time, ()) if place in work.vertices]
+        inside = set(window)
+        read = {source for place in window for source, _, _ in work.rows[place] if source not in inside}
+        copies = [p for p in read if p not in work.input_places and len(work.rows[p]) == 1 and work.rows[p][0][2]]
+        early = [time for register, time in copies if work.rows[register, time][0][0] in read]
+        if not early:
+            return window
+        first = min(early)
 
 
 def _group(work: Workspace, places: Sequence[VertexId], rows: Rows) -> None:
-    window = [place for place in _window(places, rows) if place in work.vertices]
+    window = _window(work, places, rows)
     inside = set(window)
     algebra = work.algebra
     # Every vertex of the window in terms of vertices before it; a copy of one of them as that vertex alone.
