@@ -492,7 +492,7 @@ def _solution(system: tuple[Any, Any], algebra: LabelAlgebra, value: dict[Any, L
             [[_evaluate(matrix[i, j], algebra, value) for j in range(matrix.cols)] for i in range(matrix.rows)]
             for matrix in system
         )
-        value[system] = algebra.solve("", a, b)
+        value[system] = algebra.solve("", a, b, algebra.inverse("", a))
     return value[system]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from random import Random
 
+import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
