@@ -252,7 +252,8 @@ def test_functions_of_dead_code_take_no_letters() -> None:
     """The program without dead code, read back from JSON, knows nothing of the function k."""
     for mode in fg.Mode:
         derivation = fg.derive(LUMP, mode)
-        assert list(derivation.meanings) == ["a", "b", "c", "d", "e", "i", "j", "k"]
+        letters = [letter for letter in derivation.meanings if letter.islower()]
+        assert letters == ["a", "b", "c", "d", "e", "i", "j", "k"]
         assert fg.derive(fg.Program.from_json(derivation.program.to_json()), mode) == derivation
     assert list(fg.derive(TWO, "forward").meanings) == ["a", "b", "c", "d", "e", "i", "j", "l", "m", "n"]
 
@@ -344,7 +345,8 @@ def test_the_best_order_is_taken_and_another_one_can_be_given() -> None:
             if mode.inverse:
                 assert [bundle.text for bundle in derivation.stages["lumped"].bundles] == ["A1"]
                 best = fg.derive(program, mode, labels="fractions")
-                assert best.meanings == derivation.meanings
+                assert best.meanings == {}
+                assert derivation.meanings == {"A1": "∂(z2, z1)/∂(x, y)"}
                 assert map_of(best.graph) == map_of(derivation.graph)
 
 

@@ -133,7 +133,6 @@ def test_what_has_an_inverse_is_decided_by_the_structure_and_then_by_the_partial
     for mode in ("forward-inverse", "reverse-inverse"):
         for call in (
             lambda p, m: fg.derive(p, m, labels="fractions"),
-            lambda p, m: fg.derive(p, m, sparse=True),
             lambda p, m: fg.verify(p, method="prime-field", modes=m).ok,
         ):
             if regular:

@@ -58,7 +58,7 @@ def main() -> None:
     Examples:
       flowgraph reproduce                                  figures, checks and a page with both
       flowgraph describe program.fg                        registers, widths, kinds, costs
-      flowgraph analyze program.fg                         lumps, blocks, cost: does an inverse mode pay?
+      flowgraph analyze program.fg                         lumps, blocks and cost of J⁻¹v
       flowgraph orders program.fg                          orders of the steps, best first
       flowgraph show program.fg --mode forward-inverse     the graph of a mode, as text
       flowgraph show program.fg -o graph.svg               the same as a drawing

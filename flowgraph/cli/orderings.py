@@ -8,7 +8,7 @@ import click
 
 from flowgraph.cli.options import json_option, order_option, tracing_options
 from flowgraph.cli.output import Progress, print_json, printable
-from flowgraph.cli.programs import check_tracing, read_program
+from flowgraph.cli.programs import check_tracing, chosen_order, read_program
 
 if TYPE_CHECKING:
     from flowgraph.program import Program
@@ -55,17 +55,6 @@ def analyze_command(
             return
         text = str(report)
     click.echo(printable(text))
-
-
-def chosen_order(program: Program, order: tuple[str, ...] | None) -> Any:
-    """The order that ``--order`` asks for, None where it asks for none."""
-    from flowgraph.lumping import best_order
-
-    if order is None or order == ("given",):
-        return None
-    if order == ("best",):
-        return best_order(program)
-    return order
 
 
 @click.command("orders")

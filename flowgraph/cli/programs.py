@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowgraph.cli.options import FORMATS, METHODS, MODES, json_option, tracing_options
+from flowgraph.cli.options import FORMATS, METHODS, MODES, json_option, order_option, tracing_options
 from flowgraph.cli.output import Progress, console, error_json, print_error, print_json, printable
 from flowgraph.errors import FlowgraphError
 
@@ -26,6 +26,17 @@ def check_tracing(sources: tuple[str, ...], n: int | None, at: tuple[float, ...]
         raise click.UsageError(f"{given}: only for a Python function, path.py:function; a .fg file names its inputs")
     if n is not None and at is not None and len(at) != n:
         raise click.UsageError(f"--n {n} and --at with {len(at)} numbers do not fit")
+
+
+def chosen_order(program: Program, order: tuple[str, ...] | None) -> Any:
+    """The order that ``--order`` asks for; None where it asks for none, or for the command's own choice."""
+    from flowgraph.lumping import best_order
+
+    if order is None:
+        return None
+    if order == ("given",):
+        return [k for k, needed in enumerate(program.liveness().needed.tolist()) if needed]
+    return best_order(program) if order == ("best",) else order
 
 
 def read_program(source: str, n: int | None, at: tuple[float, ...] | None) -> Program:
@@ -161,6 +172,7 @@ def _description(source: str, program: Program, modes: dict[str, Any]) -> dict[s
 @click.option("--format", "format", type=click.Choice(FORMATS), help="The format, where no file name tells it.")
 @click.option("--derivation", is_flag=True, help="All stages, and which rule leads to each.")
 @click.option("--all-stages", is_flag=True, help="Write every stage to a file of its own in the directory -o.")
+@order_option
 @tracing_options
 @json_option
 def show_command(
@@ -171,6 +183,7 @@ def show_command(
     format: str | None,
     derivation: bool,
     all_stages: bool,
+    order: tuple[str, ...] | None,
     n: int | None,
     at: tuple[float, ...] | None,
     as_json: bool,
@@ -199,7 +212,7 @@ def show_command(
         tell(f"deriving {mode} mode", 1, 2)
         from flowgraph.modes import derive
 
-        result = derive(found, mode)
+        result = derive(found, mode, order=chosen_order(found, order))
         name = _stage(result, stage)
         if as_json:
             print_json(result.to_json() if derivation else result.stages[name].to_json())
@@ -294,6 +307,7 @@ def _derivation_text(derivation: Derivation) -> str:
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random points.")
 @click.option("--verbose", "-v", is_flag=True, help="Every check of every program.")
+@order_option
 @tracing_options
 @json_option
 @click.pass_context
@@ -304,6 +318,7 @@ def verify_command(
     method: str,
     seed: int,
     verbose: bool,
+    order: tuple[str, ...] | None,
     n: int | None,
     at: tuple[float, ...] | None,
     as_json: bool,
@@ -337,7 +352,8 @@ def verify_command(
             tell("reading", 0, 1)
             try:
                 program = read_program(source, n, at)
-                report = verify(program, method=method, modes=modes or MODES, seed=seed, progress=tell)
+                chosen = chosen_order(program, order)
+                report = verify(program, method=method, modes=modes or MODES, seed=seed, order=chosen, progress=tell)
                 found.append((click.format_filename(source), report))
             except FlowgraphError as error:
                 found.append((click.format_filename(source), error))

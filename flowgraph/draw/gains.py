@@ -59,10 +59,10 @@ def gains(programs: Mapping[str, Program]) -> list[Gain]:
 
     Example:
         >>> from flowgraph.language import parse
-        >>> source = "inputs x1, x2\\nt1 = p(x1)\\nt2 = p(x2)\\nz1 = q(x1, t1)\\nz2 = q(x2, t2)\\noutputs z1, z2"
-        >>> [gain] = gains({"pairs": parse(source), "atomic": parse("inputs u, w\\nz = f(u, w)\\noutputs z, w")})
-        >>> gain.name, gain.given > gain.best == gain.blocks
-        ('pairs', True)
+        >>> source = "inputs y, x1, x2\\nv = k(y)\\nz1 = f(x1, v)\\nz2 = g(x2, v)\\noutputs y, z1, z2"
+        >>> [gain] = gains({"shared": parse(source), "atomic": parse("inputs u, w\\nz = f(u, w)\\noutputs z, w")})
+        >>> gain.name, gain.given == gain.best > gain.blocks
+        ('shared', True)
     """
     found = [Gain(name, *_gains(program)) for name, program in programs.items() if (lumps(program).lengths > 1).any()]
     return sorted(found, key=lambda gain: (-gain.given / gain.blocks, -gain.best / gain.blocks, -gain.given, gain.name))
@@ -79,7 +79,8 @@ def chart(programs: Mapping[str, Program]) -> Scene:
         note = write("no program has a lump of several steps", (COLUMN / 2, 0.0), SMALL, ink=Ink.MUTED)
         return Scene(0.0, 0.0, labels=(note,))
     costs = [cost for row in rows for cost in row.costs]
-    low, high = _round(min(*costs, 1.0), up=False), _round(max(costs), up=True)
+    low = _round(min(*costs, 1.0), up=False)
+    high = max(_round(max(costs), up=True), 2 * low)
     left = max(claimed_width(row.name, SMALL) for row in rows) + 10.0
     right = COLUMN - 2 * _EDGE
 
