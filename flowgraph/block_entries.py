@@ -13,7 +13,8 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-_PRIME = 2**61 - 1
+_PRIMES = (2**61 - 1, 2**61 - 31)
+"""Two primes: what vanishes has to vanish in both fields, at points drawn anew."""
 
 
 @lru_cache(maxsize=1)
@@ -92,8 +93,8 @@ def solved_entries(
 ) -> tuple[tuple[Any, ...], ...]:
     """A⁻¹ (or A⁻¹B) for symbolic A: block entries, and 0 where an entry vanishes for every x.
 
-    Whether A is singular, and which entries vanish, is decided at a random point of a prime field: wrong with a
-    probability of about degree·2⁻⁶¹.
+    Whether A is singular, and which entries vanish, is decided at random points of two prime fields: wrong with a
+    probability of about (degree·2⁻⁶¹)².
 
     Raises:
         ZeroDivisionError: A is singular for every x.
@@ -108,7 +109,10 @@ def solved_entries(
         if right is None
         else sympy.ImmutableDenseMatrix(size, columns, [x for row in right for x in row])
     )
-    values = _random_solution(matrix, second)
+    found = [solution for prime in _PRIMES if (solution := _random_solution(matrix, second, prime)) is not None]
+    if not found:
+        raise ZeroDivisionError("singular matrix")
+    values = [[any(solution[i][j] for solution in found) for j in range(columns)] for i in range(size)]
     entry = block_entry()
     return tuple(
         tuple(entry(name, i + 1, j + 1, matrix, second) if values[i][j] else sympy.S.Zero for j in range(columns))
@@ -116,39 +120,58 @@ def solved_entries(
     )
 
 
-def _random_solution(matrix: Any, right: Any) -> list[list[int]]:
-    """A⁻¹B modulo a prime, with a random residue for each part of the entries that is no rational operation."""
-    random = Random(matrix.rows)
+def _random_solution(matrix: Any, right: Any, prime: int) -> list[list[int]] | None:
+    """A⁻¹B modulo a prime, at a random point; None where A is singular there."""
     known: dict[Any, int] = {}
-
-    def value(x: Any) -> int:
-        if x.is_Rational:
-            return int(x.p) * pow(int(x.q), -1, _PRIME) % _PRIME
-        if x not in known:
-            if x.is_Add:
-                known[x] = sum(value(part) for part in x.args) % _PRIME
-            elif x.is_Mul:
-                total = 1
-                for part in x.args:
-                    total = total * value(part) % _PRIME
-                known[x] = total
-            elif x.is_Pow and x.exp.is_Integer:
-                known[x] = pow(value(x.base), int(x.exp), _PRIME)
-            else:
-                known[x] = random.randrange(1, _PRIME)
-        return known[x]
-
+    random = Random(prime + matrix.rows)
     size = matrix.rows
-    work = [[value(x) for x in (*matrix.row(i), *right.row(i))] for i in range(size)]
+    try:
+        work = [[_residue(x, prime, known, random) for x in (*matrix.row(i), *right.row(i))] for i in range(size)]
+    except ValueError:  # a reciprocal that does not exist at this point
+        return None
     for k in range(size):
         pivot = next((i for i in range(k, size) if work[i][k]), None)
         if pivot is None:
-            raise ZeroDivisionError("singular matrix")
+            return None
         work[k], work[pivot] = work[pivot], work[k]
-        factor = pow(work[k][k], -1, _PRIME)
-        work[k] = [x * factor % _PRIME for x in work[k]]
+        factor = pow(work[k][k], -1, prime)
+        work[k] = [x * factor % prime for x in work[k]]
         for i in range(size):
             if i != k and work[i][k]:
                 by = work[i][k]
-                work[i] = [(x - by * y) % _PRIME for x, y in zip(work[i], work[k], strict=True)]
+                work[i] = [(x - by * y) % prime for x, y in zip(work[i], work[k], strict=True)]
     return [row[size:] for row in work]
+
+
+def _residue(expression: Any, prime: int, known: dict[Any, int], random: Random) -> int:
+    """An expression modulo a prime: rational operations as they are, anything else a random residue.
+
+    Labels of long lumps are nested deeply, so this keeps a stack of its own.
+    """
+    pending = [expression]
+    while pending:
+        x = pending[-1]
+        if x in known:
+            pending.pop()
+            continue
+        power = x.is_Pow and x.exp.is_Integer
+        parts: tuple[Any, ...] = x.args if x.is_Add or x.is_Mul else x.args[:1] if power else ()
+        missing = [part for part in parts if part not in known]
+        if missing:
+            pending += missing
+            continue
+        if x.is_Rational:
+            known[x] = int(x.p) * pow(int(x.q), -1, prime) % prime
+        elif x.is_Add:
+            known[x] = sum(known[part] for part in parts) % prime
+        elif x.is_Mul:
+            total = 1
+            for part in parts:
+                total = total * known[part] % prime
+            known[x] = total
+        elif power:
+            known[x] = pow(known[parts[0]], int(x.exp), prime)
+        else:
+            known[x] = random.randrange(1, prime)
+        pending.pop()
+    return known[expression]

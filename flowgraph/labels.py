@@ -128,11 +128,8 @@ def gauss_jordan(algebra: LabelAlgebra, rows: Matrix) -> Matrix:
     size = len(rows)
     work = [[*row, *(algebra.one if i == j else algebra.zero for j in range(size))] for i, row in enumerate(rows)]
     for k in range(size):
-        pivot = next((i for i in range(k, size) if not algebra.is_zero(work[i][k])), None)
-        if pivot is None:
-            raise ZeroDivisionError("singular matrix")
-        work[k], work[pivot] = work[pivot], work[k]
-        factor = algebra.reciprocal(work[k][k])
+        pivot, factor = _first_pivot(algebra, [row[k] for row in work[k:]])
+        work[k], work[k + pivot] = work[k + pivot], work[k]
         # What elimination makes 1 or 0 is written down, not computed.
         head = [algebra.one if j == k else algebra.mul(factor, x) for j, x in enumerate(work[k])]
         work[k] = head
@@ -145,6 +142,17 @@ def gauss_jordan(algebra: LabelAlgebra, rows: Matrix) -> Matrix:
                 for j, (x, y) in enumerate(zip(work[i], head, strict=True))
             ]
     return tuple(tuple(row[size:]) for row in work)
+
+
+def _first_pivot(algebra: LabelAlgebra, column: Sequence[Label]) -> tuple[int, Label]:
+    """The place of the first label that has a reciprocal, and that: residues may be zero in one of their fields."""
+    for place, label in enumerate(column):
+        if not algebra.is_zero(label):
+            try:
+                return place, algebra.reciprocal(label)
+            except ZeroDivisionError:
+                continue
+    raise ZeroDivisionError("singular matrix")
 
 
 def product(algebra: LabelAlgebra, left: Matrix, right: Matrix) -> Matrix:
@@ -407,7 +415,7 @@ class BoundedFloatLabels(LabelAlgebra):
         matrix = np.array([[x for x, _ in row] for row in rows])
         found = _float_inverse(matrix)
         # LU rounds where A has zeros, so its factors bound the error, and A's entries have errors of their own.
-        factors: Any = lu(matrix, permute_l=True)
+        factors: Any = lu(matrix, permute_l=True, check_finite=False)
         within = np.abs(factors[0]) @ np.abs(factors[1]) + np.array([[m for _, m in row] for row in rows])
         bound = np.abs(found) @ within @ np.abs(found)
         return tuple(tuple(zip(*pair, strict=True)) for pair in zip(found.tolist(), bound.tolist(), strict=True))

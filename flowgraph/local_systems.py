@@ -31,6 +31,9 @@ Array = NDArray[Any]
 MOST_ROWS = 150_000
 """A lump or block of more rows is not counted: its cost is unknown, and so is the total."""
 
+MOST_ENTRIES = 30_000_000
+"""Nor is one of more rows times unknowns, which is what accumulating its A may take."""
+
 MOST_THOROUGH = 100
 """So many different lumps or blocks are accumulated in the cheapest order; of more, the rarer ones forward or reverse,
 and those with one unknown forward, all of them at once."""
@@ -101,17 +104,18 @@ def unit_labels(program: Program, flow: DataFlow) -> Array:
         return np.zeros(0, dtype=bool)
     codes = program.codes[readers].astype(np.int64)
     arity = np.diff(program.starts)
-    most = int(arity.max())
+    # Partials of uninterpreted functions, which may have any number of arguments, are no units.
+    most = int(arity[program.codes >= 0].max(initial=0))
     key = codes * (most + 1) + (flow.places - program.starts[readers])
     operands = program.operands
-    for slot in range(most if most <= 4 else 0):
+    for slot in range(most):
         at = np.minimum(program.starts[:-1] + slot, len(operands) - 1)
         kind = _operand_kind(program, operands[at])
         for other in range(slot):
-            same = (operands[at] == operands[program.starts[:-1] + other]) & (operands[at] >= 0)
-            kind = np.where(same, 8 + other, kind)
+            before = operands[np.minimum(program.starts[:-1] + other, len(operands) - 1)]
+            kind = np.where((operands[at] == before) & (operands[at] >= 0), 8 + other, kind)
         key = key * 16 + np.where(slot < arity, kind, 0)[readers]
-    key[codes < 0] = -1  # partials of uninterpreted functions are anything
+    key[codes < 0] = -1
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     constants = ConstantPartials(program)
     unit = np.zeros(len(first), dtype=bool)
@@ -207,6 +211,7 @@ def _cost_of_groups(rows: _Rows, groups: Sequence[int], *, frequent_only: bool =
     counts = np.diff(rows.entry_starts)
     starts, entry_starts = rows.starts.tolist(), rows.entry_starts
     roles = rows.roles.astype(np.int8)
+    equations = np.concatenate([[0], np.cumsum(rows.roles > 0)])
     alike: dict[tuple[bytes, ...], list[int]] = {}
     for place, group in enumerate(groups):
         first, last = starts[group], starts[group + 1]
@@ -223,7 +228,9 @@ def _cost_of_groups(rows: _Rows, groups: Sequence[int], *, frequent_only: bool =
             for place in places:
                 result[place] = at_once[group]
             continue
-        if starts[group + 1] - starts[group] > MOST_ROWS or (frequent_only and number >= MOST_THOROUGH):
+        size = starts[group + 1] - starts[group]
+        entries = size * int(equations[starts[group + 1]] - equations[starts[group]])
+        if size > MOST_ROWS or entries > MOST_ENTRIES or (frequent_only and number >= MOST_THOROUGH):
             continue
         cost = local_cost(_system(rows, group), thorough=number < MOST_THOROUGH)
         for place in places:

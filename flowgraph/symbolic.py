@@ -350,7 +350,7 @@ def convert_labels(
         return graph
     if labels != "fractions":
         raise InputError("there are no such labels", got=repr(labels), expected="'symbolic', 'fractions' or an algebra")
-    names = tuple(dict.fromkeys(str(atom) for edge in graph.edges for atom in _atoms(edge.label)))
+    names = tuple(dict.fromkeys(str(atom) for edge in graph.edges for atom in label_atoms(edge.label)))
     algebra = FractionLabels(names)
     return _in_algebra(graph, algebra, algebra.symbols)
 
@@ -358,7 +358,7 @@ def convert_labels(
 def _in_algebra(graph: FlowGraph, algebra: LabelAlgebra, values: Mapping[str, Label]) -> FlowGraph:
     value: dict[Any, Label] = {}
     for edge in graph.edges:
-        for atom in _atoms(edge.label):
+        for atom in label_atoms(edge.label):
             if str(atom) in values:
                 value[atom] = values[str(atom)]
             elif isinstance(algebra, CountingLabels):
@@ -371,7 +371,7 @@ def _in_algebra(graph: FlowGraph, algebra: LabelAlgebra, values: Mapping[str, La
                 )
     zeros = [f"{atom} = {algebra.text(x)}" for atom, x in value.items() if algebra.is_zero(x)]
     try:
-        labels = [_evaluate(edge.label, algebra, value) for edge in graph.edges]
+        labels = [label_value(edge.label, algebra, value) for edge in graph.edges]
     except ZeroDivisionError as error:
         raise GraphError(
             "a label divides by zero at these values",
@@ -450,32 +450,33 @@ def _is_rational_node(expression: Any) -> bool:
     return expression.is_Add or expression.is_Mul or (expression.is_Pow and expression.exp.is_Integer)
 
 
-def _atoms(expression: Any) -> list[Any]:
+def label_atoms(expression: Any) -> list[Any]:
     """The parts of an expression that are neither rational numbers nor made by +, ·, integer powers, and A⁻¹B."""
     if expression.is_Rational:
         return []
     if isinstance(expression, block_entry()):
-        return [atom for matrix in expression.system for part in matrix for atom in _atoms(part)]
+        return [atom for matrix in expression.system for part in matrix for atom in label_atoms(part)]
     if _is_rational_node(expression):
-        return [atom for part in expression.args for atom in _atoms(part)]
+        return [atom for part in expression.args for atom in label_atoms(part)]
     return [expression]
 
 
-def _evaluate(expression: Any, algebra: LabelAlgebra, value: dict[Any, Label]) -> Label:
+def label_value(expression: Any, algebra: LabelAlgebra, value: dict[Any, Label]) -> Label:
+    """A symbolic label in another algebra, from the values of its ``label_atoms``; those of A⁻¹B are added to them."""
     if expression.is_Rational:
         return algebra.number(Fraction(int(expression.p), int(expression.q)))
     if isinstance(expression, block_entry()):
         i, j = expression.index
         return _solution(expression.system, algebra, value)[i][j]
     if expression.is_Add or expression.is_Mul:
-        parts = [_evaluate(part, algebra, value) for part in expression.args]
+        parts = [label_value(part, algebra, value) for part in expression.args]
         combine = algebra.add if expression.is_Add else algebra.mul
         total = parts[0]
         for part in parts[1:]:
             total = combine(total, part)
         return total
     if _is_rational_node(expression):
-        base = _evaluate(expression.base, algebra, value)
+        base = label_value(expression.base, algebra, value)
         exponent = int(expression.exp)
         base = algebra.reciprocal(base) if exponent < 0 else base
         total = algebra.one
@@ -489,7 +490,7 @@ def _solution(system: tuple[Any, Any], algebra: LabelAlgebra, value: dict[Any, L
     """A⁻¹B in an algebra, found once and kept with the values."""
     if system not in value:
         a, b = (
-            [[_evaluate(matrix[i, j], algebra, value) for j in range(matrix.cols)] for i in range(matrix.rows)]
+            [[label_value(matrix[i, j], algebra, value) for j in range(matrix.cols)] for i in range(matrix.rows)]
             for matrix in system
         )
         value[system] = algebra.solve("", a, b, algebra.inverse("", a))

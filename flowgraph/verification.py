@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from random import Random
 from typing import Any
 
 import numpy as np
 
+from flowgraph.checks import Check
 from flowgraph.effects import (
     graph_equations,
     implied,
@@ -28,24 +28,31 @@ from flowgraph.effects import (
     program_equations,
     transposed,
 )
-from flowgraph.errors import DomainError, GraphError, InputError, NotApplicable
+from flowgraph.errors import GraphError, InputError, NotApplicable
 from flowgraph.graph import Delta, FlowGraph, VertexId, Workspace, difference
-from flowgraph.labels import PRIME, BoundedFloatLabels, Label
+from flowgraph.labels import PRIME, Label
 from flowgraph.modes import Mode, Order, has_lumps, in_order, pipeline, zero_pivot
-from flowgraph.numbers import NumericPoint, Reference, draw_points, reference_jacobian, value_error
 from flowgraph.partials import (
     ConstantPartials,
-    FloatPartials,
     FractionPartials,
     Labelling,
     ResiduePartials,
     SymbolicPartials,
     linearise,
 )
+from flowgraph.point_checks import numeric_checks, symbolic_checks
 from flowgraph.program import Program, require_program
 from flowgraph.rewrite.derivation import Application, Pipeline, run
 from flowgraph.rewrite.engine import Effect, Rule, Step
-from flowgraph.symbolic import Row, accumulate, accumulate_adjoint, linear_map, partial_defects, paths, push
+from flowgraph.symbolic import (
+    Row,
+    accumulate,
+    accumulate_adjoint,
+    linear_map,
+    partial_defects,
+    paths,
+    push,
+)
 
 SCHEMA = "flowgraph/verification/1"
 
@@ -61,31 +68,8 @@ _TERMS = 400
 _FIELD_BITS = math.log2(PRIME) - 1e-9
 """Binary logarithm of the size of every field used, rounded down: primes just below 2⁶¹."""
 
-_TOLERANCE = 1e-9
-
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and how much there is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One row of a verification report.
-
-    Attributes:
-        subject: what is claimed, e.g. ``"forward-inverse = J⁻¹"``.
-        method: how it was decided.
-        ok: whether it holds.
-        detail: how much was checked.
-        witness: where it fails, empty where it holds.
-        skipped: whether nothing could be checked; ``detail`` says why.
-    """
-
-    subject: str
-    method: str
-    ok: bool
-    detail: str = ""
-    witness: str = ""
-    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +182,11 @@ def verify(
     tell("labels against SymPy", 0, 1)
     checks += _labels(program)
     if method == "exact":
+        if has_lumps(program):
+            tell("symbolic labels", 0, 1)
+            checks += symbolic_checks(program, wanted, seed)
         tell("NumPy against SymPy", 0, 1)
-        checks += _numeric(program, wanted, seed)
+        checks += numeric_checks(program, wanted, seed)
     return Verification(repr(program).strip("<>"), method, tuple(checks))
 
 
@@ -503,85 +490,3 @@ def _labels(program: Program) -> list[Check]:
     checked, trouble = partial_defects(program, SymbolicPartials(program).partial, ConstantPartials(program).find)
     detail = f"{checked} partial{'' if checked == 1 else 's'}"
     return [Check("labels = SymPy's partials", "sympy.diff, exact", not trouble, detail, trouble or "")]
-
-
-def _numeric(program: Program, modes: Sequence[Mode], seed: int) -> list[Check]:
-    """NumPy evaluations of the graphs at random points against J, Jᵀ, J⁻¹, J⁻ᵀ from SymPy to 30 digits or more."""
-    points = draw_points(program, Random(seed), count=3)
-    errors: dict[Mode, list[float]] = {mode: [] for mode in modes}
-    for point in points:
-        try:
-            reference = reference_jacobian(program, point)
-            in_values = value_error(program, point)
-        except DomainError:
-            continue
-        for mode in modes:
-            # Where J is singular at the point, or a pivot underflows there, the inverse modes have nothing to compare.
-            error = _relative_error(program, point, mode, reference)
-            if error is not None:
-                errors[mode].append(max(error, in_values))
-    return [_numeric_check(mode, found) for mode, found in errors.items()]
-
-
-def _numeric_check(mode: Mode, errors: Sequence[float]) -> Check:
-    subject = f"{mode} in NumPy"
-    if not errors:
-        reason = "no usable point found in the domain" if not mode.inverse else "no point found where J is invertible"
-        return Check(subject, "against J from SymPy", True, reason, skipped=True)
-    # max() would pass over a NaN.
-    worst = math.inf if any(math.isnan(error) for error in errors) else max(errors)
-    ok = worst <= _TOLERANCE
-    detail = f"{len(errors)} point{'' if len(errors) == 1 else 's'}, error {worst:.0e}"
-    witness = "" if ok else f"error {worst:.2e} above {_TOLERANCE:.0e}"
-    return Check(subject, "against J from SymPy, 30 digits or more", ok, detail, witness)
-
-
-def _relative_error(program: Program, point: NumericPoint, mode: Mode, reference: Reference) -> float | None:
-    """The largest error of an entry relative to the sum of the absolute values of the terms that make it up.
-
-    None where J is not invertible at the point and the mode needs it to be, or where the numbers overflow; infinite
-    where the graph has no map.
-    """
-    expected = reference.of_mode(mode)
-    labelling = FloatPartials(program, point.values, point.letters)
-    try:
-        graph = _evaluated(program, labelling, mode)
-        bounded = _evaluated(program, _Bounded(labelling), mode)
-    except NotApplicable:
-        return None
-    if expected is None:
-        return None
-    if not all(math.isfinite(edge.label) for edge in graph.edges):
-        # The reciprocal of a tiny pivot may overflow where nothing is wrong; a partial that is no number may not.
-        return None if mode.inverse or not np.isfinite(expected).all() else math.inf
-    with np.errstate(all="ignore"):
-        try:
-            found = linear_map(graph)
-        except GraphError:
-            return math.inf
-        scale = np.array([[bound for _, bound in row] for row in linear_map(bounded)]).reshape(found.shape)
-        if np.isinf(scale).any() or not np.isfinite(expected).all():
-            return None
-        # Entries that no path reaches are 0 in the graph and of the order of 10⁻³⁰ in the reference.
-        floor = 1e-12 * float(np.max(scale, initial=0.0)) or 1.0
-        return float(np.max(np.abs(found - expected) / np.maximum(scale, floor), initial=0.0))
-
-
-def _evaluated(program: Program, labelling: Labelling, mode: Mode) -> FlowGraph:
-    work = linearise(program, labelling)
-    with np.errstate(all="ignore"):
-        for _ in run(work, pipeline(mode, sparse=True, lumped=has_lumps(program))):
-            pass
-    return work.freeze()
-
-
-class _Bounded(Labelling):
-    """Numbers with the magnitudes that their rounding errors are relative to."""
-
-    def __init__(self, labelling: FloatPartials) -> None:
-        self.algebra = BoundedFloatLabels()
-        self._labelling = labelling
-
-    def partial(self, step: int, slot: int) -> Label:
-        value = self._labelling.partial(step, slot)
-        return (value, abs(value))

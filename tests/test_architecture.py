@@ -52,6 +52,8 @@ LEVELS: Mapping[str, float] = {
     "rewrite.derivation": 5.9,
     "rewrite": 5.95,
     "modes": 6,
+    "checks": 6,
+    "point_checks": 6.75,
     "verification": 7,
     "draw": 7,
     "draw.*": 7,

@@ -10,18 +10,27 @@ import pytest
 import flowgraph as fg
 from flowgraph import verification
 from flowgraph.graph import Bundle, Workspace
-from flowgraph.labels import FloatLabels, FractionLabels, LabelAlgebra, ResidueLabels
+from flowgraph.labels import FloatLabels, FractionLabels, LabelAlgebra, ResidueLabels, SymbolicLabels
 from flowgraph.rewrite import lump as lump_module
 from flowgraph.rewrite.engine import Site
 from flowgraph.rewrite.expand import Expand
 from flowgraph.rewrite.invert import Invert
 from flowgraph.rewrite.lump import Lump
 from tests.modular import map_of
-from tests.test_planted import METHODS, failed, rewrite_then
+from tests.test_planted import METHODS, rewrite_then
+from tests.test_planted import failed as all_failed
 
 INVERTED = "rule invert replaces one layer by its inverse transpose"
 INVERSE_MODES = {"forward-inverse = J⁻¹", "reverse-inverse = J⁻ᵀ"}
 FORWARD_ROWS = {"forward = J", "reverse = Jᵀ", "rule carry keeps the map", "rule reverse transposes the map"}
+
+
+SYMBOLS = {"forward-inverse in symbols", "reverse-inverse in symbols"}
+
+
+def failed(report: fg.Verification) -> set[str]:
+    """The rows that fail, but for those of the symbolic labels, which the last tests plant errors in."""
+    return all_failed(report) - SYMBOLS
 
 
 def long_program() -> fg.Program:
@@ -290,3 +299,23 @@ def test_another_order_of_independent_steps_changes_no_map(monkeypatch: pytest.M
     for mode in fg.Mode:
         derivation = fg.derive(program, mode, labels="fractions", order=["v", "u", "z"])
         assert map_of(derivation.graph) == expected[mode]
+
+
+# -- symbols ----------------------------------------------------------------------------------------------------------
+
+
+@every_program
+def test_a_wrong_inverse_in_symbols_only(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """``derive`` shows symbols by default; the other checks never see them."""
+    inverse, solve = SymbolicLabels.inverse, SymbolicLabels.solve
+
+    def transpose(self: SymbolicLabels, name: str, rows: Rows) -> Rows:
+        return transposed(self, inverse(self, name, rows))
+
+    def negated(self: SymbolicLabels, name: str, rows: Rows, right: Rows, known: Rows) -> Rows:
+        return [[-x for x in row] for row in solve(self, name, rows, right, known)]
+
+    for name, planted in (("inverse", transpose), ("solve", negated)):
+        with monkeypatch.context() as patch:
+            patch.setattr(SymbolicLabels, name, planted)
+            assert all_failed(fg.verify(PROGRAMS[program], method="exact")) == SYMBOLS

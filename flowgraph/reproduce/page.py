@@ -182,7 +182,8 @@ def claim(subject: str) -> tuple[str, str]:
         return "Rules", second
     if first == "labels":
         return "Labels", "∂"
-    return ("NumPy" if subject.endswith("in NumPy") else "Exact maps"), Mode(first).symbol
+    way = {"NumPy": "NumPy", "symbols": "Symbols"}
+    return way.get(subject.split()[-1], "Exact maps"), Mode(first).symbol
 
 
 def _checks(program: ProgramReport) -> tuple[Check, ...]:
@@ -204,7 +205,8 @@ def _matrix(programs: Iterable[ProgramReport]) -> str:
 more inputs or outputs from all that they are joined with; up to {RANKED_STEPS} steps, the rank of J at random partials
 in a prime field must agree. No inverse mode is claimed there. <i>Rules</i>: every single application of a rewrite rule
 has the effect on the map that the rule claims. <i>Exact maps</i>: the graph of each mode has its map, decided over the
-fraction field of the edge labels, or in a prime field where a program is long. <i>Labels</i>: they are SymPy’s partial
+fraction field of the edge labels, or in a prime field where a program is long. <i>Symbols</i>: where a program has
+lumps, the graphs with A⁻¹ in symbols agree at a random point of a prime field. <i>Labels</i>: they are SymPy’s partial
 derivatives. <i>NumPy</i>: the graphs, evaluated by NumPy at random points, agree to rounding with a Jacobian that SymPy
 evaluated to 30 digits or more.</p>
 <p class="legend"><span class="good">✓</span> holds <span class="bad">✗</span> fails <span class="none">○</span> nothing
@@ -222,7 +224,14 @@ to check <span class="none">–</span> not claimed</p>
 def _columns() -> list[tuple[str, str]]:
     """Every claim that has a column, in order."""
     maps = [mode.symbol for mode in Mode]
-    groups = {"Structure": ["sing."], "Rules": [*RULES], "Exact maps": maps, "Labels": ["∂"], "NumPy": maps}
+    groups = {
+        "Structure": ["sing."],
+        "Rules": [*RULES],
+        "Exact maps": maps,
+        "Symbols": maps,
+        "Labels": ["∂"],
+        "NumPy": maps,
+    }
     return [(group, name) for group, names in groups.items() for name in names]
 
 
