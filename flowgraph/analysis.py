@@ -196,13 +196,13 @@ def _silent(what: str, done: int, total: int) -> None:
 def _kinds(lumping: Lumping, active: Array) -> Mapping[str, int]:
     """How many steps of each kind, along an order."""
     at = lumping.order
-    change = np.diff(lumping.widths)
     takes_part = active[at]
-    # A step with d dying arguments changes the width by 1 − d.
+    inside = (lumping.death > 0) & (lumping.death <= len(at))
+    died = np.bincount(lumping.death[inside], minlength=len(at) + 1)[1:]
     counts = {
-        "equasive": int(np.count_nonzero(takes_part & (change == 0))),
-        "expansive": int(np.count_nonzero(takes_part & (change > 0))),
-        "contractive": int(np.count_nonzero(takes_part & (change < 0))),
+        "equasive": int(np.count_nonzero(takes_part & (died == 1))),
+        "expansive": int(np.count_nonzero(takes_part & (died == 0))),
+        "contractive": int(np.count_nonzero(takes_part & (died > 1))),
         "passive": int(np.count_nonzero(~takes_part)),
         "dead": len(active) - len(at),
     }

@@ -579,3 +579,58 @@ def test_progress_of_short_work_is_not_shown(monkeypatch: pytest.MonkeyPatch):
 
 def test_progress_needs_a_terminal(monkeypatch: pytest.MonkeyPatch):
     assert shown(monkeypatch, io.StringIO(), 0.0, 0.1) == ""
+
+
+# -- analyze and orders -------------------------------------------------------------------------------------------------
+
+
+def test_analyze_and_its_json():
+    text = run("analyze", EXAMPLES / "two_orders.fg").stdout
+    assert "the best order has 2 lumps, this one 1" in text
+    data = answer("analyze", EXAMPLES / "two_orders.fg", "--order", "t1,z1,t2,z2")
+    assert (data["schema"], data["lumps"]["count"], data["order"]) == (
+        "flowgraph/analysis/1",
+        2,
+        ["t1", "z1", "t2", "z2"],
+    )
+    assert answer("analyze", EXAMPLES / "two_orders.fg", "--order", "best")["lumps"]["count"] == 2
+    assert answer("analyze", EXAMPLES / "two_orders.fg", "--order", "given")["lumps"]["count"] == 1
+
+
+def test_analyze_what_is_singular():
+    result = run("analyze", EXAMPLES / "bottleneck.fg")
+    assert result.exit_code == 0
+    assert "does not apply" in result.stdout
+    assert "separate" in result.stdout
+    assert answer("analyze", EXAMPLES / "bottleneck.fg")["applies"] is False
+    result = run("analyze", EXAMPLES / "bottleneck.fg", "--order", "best")
+    assert result.exit_code == 3
+    assert "separate" in result.stderr
+
+
+def test_orders_best_first():
+    text = run("orders", EXAMPLES / "two_orders.fg").stdout
+    assert text.startswith("6 orders, all looked at; best first")
+    assert "t1 z1 t2 z2 (best order)" in text
+    data = answer("orders", EXAMPLES / "delayed.fg", "--sample", "5", "--seed", "2", "--limit", "2")
+    assert (data["complete"], len(data["orders"]), data["given"]["lumps"]) == (False, 2, 1)
+    assert data["orders"][0]["best"]
+    assert run("orders", EXAMPLES / "twice.fg").exit_code == 3
+
+
+@pytest.mark.parametrize("command", ["analyze", "show", "verify"])
+@pytest.mark.parametrize(
+    ("order", "says"), [("t1,z1", "leaves out 2 steps"), ("z1,t1,t2,z2", "z1 needs t1"), ("a,b", "'a'")]
+)
+def test_wrong_orders(command: str, order: str, says: str):
+    result = run(command, EXAMPLES / "two_orders.fg", "--order", order)
+    assert result.exit_code == 3
+    assert says in result.stderr
+
+
+def test_show_and_verify_by_an_order():
+    shown = run(
+        "show", EXAMPLES / "two_orders.fg", "--mode", "forward-inverse", "--order", "given", "--stage", "lumped"
+    )
+    assert "A1" in shown.stdout
+    assert run("verify", EXAMPLES / "two_orders.fg", "--order", "given").exit_code == 0
