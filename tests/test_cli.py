@@ -581,7 +581,7 @@ def test_progress_needs_a_terminal(monkeypatch: pytest.MonkeyPatch):
     assert shown(monkeypatch, io.StringIO(), 0.0, 0.1) == ""
 
 
-# -- analyze and orders -------------------------------------------------------------------------------------------------
+# -- analyze and orders ----------------------------------------------------------------------------------------------
 
 
 def test_analyze_and_its_json():
