@@ -45,6 +45,7 @@ check: lint types check-figures test
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.lumps
 
 clean:
 	rm -rf $(VENV) reproduction .pytest_cache .ruff_cache .hypothesis

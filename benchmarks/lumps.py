@@ -23,7 +23,15 @@ import numpy as np
 import flowgraph as fg
 from flowgraph.builder import Builder
 
-SIZES = (10_000, 100_000, 1_000_000)
+SIZES: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {
+        "leapfrog": (10_000, 100_000, 1_000_000, 2_000_000),
+        "lorenz96": (10_000, 100_000, 1_000_000, 2_000_000),
+        "random": (10_000, 100_000, 1_000_000),
+        "wandering": (10_000, 100_000),
+    }
+)
+"""Numbers of steps of each family."""
 
 Array = np.ndarray[Any, Any]
 
@@ -136,7 +144,7 @@ def main() -> int:
     rows = []
     for family in FAMILIES:
         before = None
-        for size in SIZES if family != "wandering" else SIZES[:2]:
+        for size in SIZES[family]:
             command = [sys.executable, "-m", "benchmarks.lumps", "--one", family, str(size)]
             found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             if before is not None:
