@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from flowgraph.labels import FloatLabels
 from flowgraph.local_systems import Counted, count_blocks, count_lumps, forward_count, unit_labels
 from flowgraph.lump_report import (
     LARGEST,
@@ -31,14 +33,23 @@ from flowgraph.lump_report import (
     width_chart,
 )
 from flowgraph.lumping import Lumping, finest_order
+from flowgraph.numbers import draw_points
 from flowgraph.orders import legal_order
+from flowgraph.partials import FloatPartials
 from flowgraph.program import Program, require_program, size_text, text_table
 from flowgraph.structure import Blocks, Certificate, Structure, decompose
+from flowgraph.symbolic import accumulate
 
 Array = NDArray[Any]
 Order = Sequence[int | str] | Array
 
 SCHEMA = "flowgraph/analysis/1"
+
+_MOST_TRIED = 50_000
+"""Programs of at most so many steps times inputs are looked at in a few random points."""
+
+_SINGULAR = 1e-14
+"""A reciprocal condition number at which J is singular to rounding."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -220,6 +231,39 @@ def _advice_if_singular(program: Program, structure: Structure, dead: tuple[str,
     return (*words, *_about_dead_code(dead))
 
 
+def _about_points(program: Program) -> tuple[str, ...]:
+    """What a few random points say of a J that is not singular by its structure. Small programs only."""
+    program = program.without_dead_code()
+    n = program.n_inputs
+    if n == 0 or n * program.n_steps > _MOST_TRIED:
+        return ()
+    points = draw_points(program, Random(0), count=3, attempts=24)
+    algebra, active = FloatLabels(), program.liveness().active
+    for point in points:
+        partials = FloatPartials(program, point.values, point.letters)
+
+        def partial(step: int, slot: int, partials: FloatPartials = partials) -> float:
+            return partials.partial(step, slot) if active[step] else 0.0
+
+        with np.errstate(all="ignore"):
+            tangents = accumulate(program, algebra, partial, [{j: 1.0} for j in range(n)])
+        rows = [tangents[k] for k in program.outputs.tolist()]
+        jacobian = np.array([[row.get(j, 0.0) for j in range(n)] for row in rows])
+        if not np.isfinite(jacobian).all():
+            return ()
+        # Rows and columns of very different size are no sign of singularity.
+        jacobian /= np.maximum(np.abs(jacobian).max(axis=1, keepdims=True), np.finfo(float).tiny)
+        jacobian /= np.maximum(np.abs(jacobian).max(axis=0, keepdims=True), np.finfo(float).tiny)
+        if 1.0 / np.linalg.cond(jacobian) > _SINGULAR:
+            return ()
+    if not points:
+        return ()
+    return (
+        f"at {len(points)} random point{'s' * (len(points) != 1)} J is singular to rounding: an identity that no "
+        "structure shows may make it singular for every x, as where outputs always add up to 1",
+    )
+
+
 def _about_dead_code(dead: tuple[str, ...]) -> tuple[str, ...]:
     if not dead:
         return ()
@@ -250,7 +294,7 @@ def _advice(
         words.append("every block is scalar: block by block, no linear system has to be solved")
     if len(given) and (given.lengths == 1).all():
         words.append("every step is equasive: atomic inversion applies step by step, in all four modes")
-    return (*words, *_about_dead_code(dead))
+    return (*words, *_about_points(program), *_about_dead_code(dead))
 
 
 # -- the printed report ---------------------------------------------------------------------------------------------

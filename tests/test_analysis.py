@@ -142,3 +142,16 @@ def test_orders_are_ranked_by_cost() -> None:
     assert [r.operations for r in ranked] == sorted(r.operations or 0 for r in ranked)
     assert sum(r.given for r in ranked) == sum(r.best for r in ranked) == 1
     assert [len(r.lumping) for r in ranked] == [2, 2, 1, 1, 1, 1]
+
+
+def test_what_an_identity_makes_singular_is_noticed_at_points() -> None:
+    """Probabilities add up to 1; two equal outputs are the same row; both are structurally sound."""
+    for text in (
+        "inputs a, b\na = exp(a)\nb = exp(b)\ns = a + b\np = a / s\nq = b / s\noutputs p, q",
+        "inputs x, y\nu = x*y\nv = x*y\noutputs u, v",
+    ):
+        report = fg.analyze(fg.parse(text))
+        assert not report.structurally_singular
+        assert any("singular to rounding" in sentence for sentence in report.advice)
+    for path in REGULAR:
+        assert not any("singular to rounding" in sentence for sentence in fg.analyze(fg.load(path)).advice)
