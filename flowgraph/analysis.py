@@ -158,46 +158,37 @@ def analyze(program: Program, order: Order | None = None, *, progress: Progress 
     dead = tuple(program.name(program.n_inputs + int(k)) for k in np.flatnonzero(~flow.needed))
     units = unit_labels(program, flow)
     jvp = forward_count(flow, units)
+    best = finest = None
+    counts = OperationCounts(jvp, None, None, None)
     if structure.singular:
-        return Analysis(
-            program=program,
-            structure=structure,
-            order=steps,
-            width_profile=lumping.widths,
-            step_kinds=_kinds(lumping, flow.active),
-            dead_code=dead,
-            lumps=None,
-            best_order=None,
-            best_lumps=None,
-            operation_counts=OperationCounts(jvp, None, None, None),
-            advice=_advice_if_singular(program, structure, dead),
-        )
-    tell("best order", 1, 4)
-    best = finest_order(structure)
-    finest = Lumping(program, flow, best)
-    if len(finest) == len(lumping):
-        # The finest lumps are the same in every order that has them.
-        best, finest = steps, lumping
-    tell("operations of the lumps", 2, 4)
-    given = count_lumps(flow, units, lumping)
-    counted = given if finest is lumping else count_lumps(flow, units, finest)
-    tell("operations of the blocks", 3, 4)
-    counts = OperationCounts(jvp, given, counted, count_blocks(structure, units))
-    found = Analysis(
+        advice = _advice_if_singular(program, structure, dead)
+    else:
+        tell("best order", 1, 4)
+        best = finest_order(structure)
+        finest = Lumping(program, flow, best)
+        if len(finest) == len(lumping):
+            # The finest lumps are the same in every order that has them.
+            best, finest = steps, lumping
+        tell("operations of the lumps", 2, 4)
+        given = count_lumps(flow, units, lumping)
+        counted = given if finest is lumping else count_lumps(flow, units, finest)
+        tell("operations of the blocks", 3, 4)
+        counts = OperationCounts(jvp, given, counted, count_blocks(structure, units))
+        advice = _advice(program, structure, lumping, finest, counts, dead)
+    tell("done", 4, 4)
+    return Analysis(
         program=program,
         structure=structure,
         order=steps,
         width_profile=lumping.widths,
         step_kinds=_kinds(lumping, flow.active),
         dead_code=dead,
-        lumps=lumping,
+        lumps=None if structure.singular else lumping,
         best_order=best,
         best_lumps=finest,
         operation_counts=counts,
-        advice=_advice(program, structure, lumping, finest, counts, dead),
+        advice=advice,
     )
-    tell("done", 4, 4)
-    return found
 
 
 def _silent(what: str, done: int, total: int) -> None:
