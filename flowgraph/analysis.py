@@ -73,6 +73,8 @@ class Analysis:
         best_lumps: its lumps, or None.
         blocks: what has to be solved.
         operation_counts: of J v and of J⁻¹v.
+        singular_points: at how many random points J was found singular to rounding though its structure is sound; 0
+            where one was found at which it is not, and where none were tried (large programs).
         advice: what to know and what to do, in sentences.
     """
 
@@ -86,6 +88,7 @@ class Analysis:
     best_order: Array | None
     best_lumps: Lumping | None
     operation_counts: OperationCounts
+    singular_points: int
     advice: tuple[str, ...]
 
     @property
@@ -159,6 +162,7 @@ def analyze(program: Program, order: Order | None = None, *, progress: Progress 
     units = unit_labels(program, flow)
     jvp = forward_count(flow, units)
     best = finest = None
+    points = 0
     counts = OperationCounts(jvp, None, None, None)
     if structure.singular:
         advice = _advice_if_singular(program, structure, dead)
@@ -174,7 +178,8 @@ def analyze(program: Program, order: Order | None = None, *, progress: Progress 
         counted = given if finest is lumping else count_lumps(flow, units, finest)
         tell("operations of the blocks", 3, 4)
         counts = OperationCounts(jvp, given, counted, count_blocks(structure, units))
-        advice = _advice(program, structure, lumping, finest, counts, dead)
+        points = _singular_points(program)
+        advice = _advice(program, structure, lumping, finest, counts, points, dead)
     tell("done", 4, 4)
     return Analysis(
         program=program,
@@ -187,6 +192,7 @@ def analyze(program: Program, order: Order | None = None, *, progress: Progress 
         best_order=best,
         best_lumps=finest,
         operation_counts=counts,
+        singular_points=points,
         advice=advice,
     )
 
@@ -222,12 +228,12 @@ def _advice_if_singular(program: Program, structure: Structure, dead: tuple[str,
     return (*words, *_about_dead_code(dead))
 
 
-def _about_points(program: Program) -> tuple[str, ...]:
-    """What a few random points say of a J that is not singular by its structure. Small programs only."""
+def _singular_points(program: Program) -> int:
+    """At how many random points J is singular to rounding; 0 if it is not at one of them. Small programs only."""
     program = program.without_dead_code()
     n = program.n_inputs
     if n == 0 or n * program.n_steps > _MOST_TRIED:
-        return ()
+        return 0
     points = draw_points(program, Random(0), count=3, attempts=24)
     algebra, active = FloatLabels(), program.liveness().active
     for point in points:
@@ -241,17 +247,21 @@ def _about_points(program: Program) -> tuple[str, ...]:
         rows = [tangents[k] for k in program.outputs.tolist()]
         jacobian = np.array([[row.get(j, 0.0) for j in range(n)] for row in rows])
         if not np.isfinite(jacobian).all():
-            return ()
+            return 0
         # Rows and columns of very different size are no sign of singularity.
         jacobian /= np.maximum(np.abs(jacobian).max(axis=1, keepdims=True), np.finfo(float).tiny)
         jacobian /= np.maximum(np.abs(jacobian).max(axis=0, keepdims=True), np.finfo(float).tiny)
         if 1.0 / np.linalg.cond(jacobian) > _SINGULAR:
-            return ()
-    if not points:
+            return 0
+    return len(points)
+
+
+def _about_points(points: int) -> tuple[str, ...]:
+    if points == 0:
         return ()
     return (
-        f"at {len(points)} random point{'s' * (len(points) != 1)} J is singular to rounding: an identity that no "
-        "structure shows may make it singular for every x, as where outputs always add up to 1",
+        f"at {points} random point{'s' * (points != 1)} J is singular to rounding: an identity that no structure shows "
+        "may make it singular for every x, as where outputs always add up to 1; `flowgraph verify` tells more",
     )
 
 
@@ -268,6 +278,7 @@ def _advice(
     given: Lumping,
     best: Lumping,
     counts: OperationCounts,
+    points: int,
     dead: tuple[str, ...],
 ) -> tuple[str, ...]:
     words = []
@@ -283,9 +294,9 @@ def _advice(
     systems = int(np.count_nonzero(structure.blocks.sizes > 1))
     if len(best) and int(best.sizes.max()) > 1 and systems == 0:
         words.append("every block is scalar: block by block, no linear system has to be solved")
-    if len(given) and (given.lengths == 1).all():
+    if len(given) and (given.lengths == 1).all() and not points:
         words.append("every step is equasive: atomic inversion applies step by step, in all four modes")
-    return (*words, *_about_points(program), *_about_dead_code(dead))
+    return (*_about_points(points), *words, *_about_dead_code(dead))
 
 
 # -- the printed report ---------------------------------------------------------------------------------------------
@@ -303,6 +314,10 @@ def _parts(analysis: Analysis) -> Iterator[list[str]]:
     )
     if not analysis.structurally_singular:
         applies = "inverse accumulation applies: by its structure the Jacobian is not singular for every x"
+        if analysis.singular_points:
+            applies = (
+                "inverse accumulation may not apply: the structure is sound, but J is singular at all points tried"
+            )
     yield [
         f"{size_text(program)}; structural rank {structure.rank} of {max(n, program.n_outputs)}",
         applies,
@@ -407,6 +422,7 @@ def _to_json(analysis: Analysis) -> dict[str, Any]:
         "applies": not analysis.structurally_singular,
         "structurally_singular": analysis.structurally_singular,
         "structural_rank": analysis.structure.rank,
+        "singular_points": analysis.singular_points,
         "certificate": analysis.certificate.to_json() if analysis.certificate else None,
         "order": names,
         "width_profile": analysis.width_profile.tolist(),
