@@ -283,9 +283,13 @@ def _advice(
 ) -> tuple[str, ...]:
     words = []
     splits = len(best) > len(given)
-    for index in largest(given, counts.given)[:3]:
+    told: set[str] = set()
+    for index in largest(given, counts.given):
         lump = given[index]
-        if len(lump.steps) > 1:
+        place = place_of(program, lump.steps)
+        # A loop in a traced function makes many lumps from one line.
+        if len(lump.steps) > 1 and place not in told and len(told) < 3:
+            told.add(place)
             words.append(why(program, given, lump, best))
     if splits:
         words.append(f"the best order has {len(best)} lumps, this one {len(given)}: `flowgraph orders` shows both")

@@ -27,6 +27,9 @@ LARGEST = 8
 _LISTED = 1_000
 """Up to this many are listed in JSON."""
 
+_LISTED_STEPS = 20_000
+"""Of longer programs only the largest lumps are."""
+
 
 @dataclass(frozen=True, slots=True)
 class OperationCounts:
@@ -166,7 +169,8 @@ def lumps_json(program: Program, lumping: Lumping | None, counted: Counted | Non
         return None
     cost = {piece.index: piece.cost for piece in counted.pieces} if counted else {}
     name = program.name
-    shown = range(len(lumping)) if len(lumping) <= _LISTED else sorted(largest(lumping, counted))
+    every = len(lumping) <= _LISTED and len(lumping.order) <= _LISTED_STEPS
+    shown = range(len(lumping)) if every else sorted(largest(lumping, counted))
 
     def one(index: int) -> dict[str, Any]:
         lump = lumping[index]

@@ -24,6 +24,9 @@ Array = NDArray[Any]
 _MOST_IDEALS = 200_000
 """Counting visits every set of steps that is closed under predecessors; beyond so many it is refused."""
 
+_MOST_LOOKS = 20_000_000
+"""At every one of these sets all steps are looked at, which long programs cannot afford for so many."""
+
 _MOST_WEIGHED = 200
 """Up to so many steps a sample tries to be uniform."""
 
@@ -130,10 +133,10 @@ class _Precedence:
         for _ in self.steps:
             layer = {done | 1 << k for done in layers[-1] for k in self.ready(done)}
             total += len(layer)
-            if total > _MOST_IDEALS:
+            if total > _MOST_IDEALS or total * len(self.steps) > _MOST_LOOKS:
                 raise InputError(
                     "there are too many orders to count",
-                    got=f"{len(self.steps)} steps, more than {_MOST_IDEALS:,} sets of steps that could come first",
+                    got=f"{len(self.steps)} steps, more than {total - 1:,} sets of steps that could come first",
                     remedy="take a sample with sample_orders",
                 )
             layers.append(layer)
@@ -150,7 +153,7 @@ def count_orders(program: Program) -> int:
     Visits every set of steps that is closed under predecessors, so it is for small programs.
 
     Raises:
-        InputError: there are more than 200,000 such sets.
+        InputError: there are more than 200,000 such sets, or fewer in a long program.
 
     Example:
         >>> from flowgraph.language import parse
