@@ -104,10 +104,10 @@ def newton(
 
     J⁻¹f costs about what one product J v costs, whatever n. Where f branches on values, it is traced anew on each side.
 
-    *Line search.* λ = 1, or the first of a falling sequence for which ½‖f‖₂² falls by 10⁻⁴ of the predicted λ‖f‖₂². Each
-    next λ minimises the parabola or cubic through what is known, within 0.1 and 0.5 times the last; outside the domain of
-    an operation, and where f overflows, λ is halved. How the entries of f are scaled matters to this test, but not to
-    the direction.
+    *Line search.* λ = 1, or the first of a falling sequence for which ½‖f‖₂² falls by 10⁻⁴ of the predicted λ‖f‖₂².
+    Each next λ minimises the parabola or cubic through what is known, within 0.1 and 0.5 times the last; outside the
+    domain of an operation, and where f overflows, λ is halved. How the entries of f are scaled matters to this test,
+    but not to the direction.
 
     *Convergence.* With the max norm and the machine epsilon ε = 2⁻⁵², x is accepted
 
@@ -386,7 +386,7 @@ def _search(problem: _Problem, point: _Point, dx: Array, size: float, damped: bo
     while True:
         with np.errstate(over="ignore"):
             x = point.x + damping * dx
-        if np.array_equal(x, point.x) or damping * size < _EPSILON or damping < _LEAST:
+        if np.array_equal(x, point.x) or (damping < 1.0 and (damping * size < _EPSILON or damping < _LEAST)):
             break
         trial, value, ratio = _try(problem, x), math.inf, math.inf
         evaluations += 1
@@ -395,9 +395,7 @@ def _search(problem: _Problem, point: _Point, dx: Array, size: float, damped: bo
             value = 0.5 * ratio * ratio if ratio < _HUGE else math.inf
         worse = value > 0.5 - max(_SUFFICIENT * damping, _VISIBLE) if damped else ratio >= 1.0
         if damping == 1.0 and worse and problem.attained(point):
-            least = _norm(point.residual)
-            message = f"converged: the residual {least:.1e} is at rounding level, and no step makes it smaller"
-            return _Found(evaluations, status=Status.CONVERGED, message=message)
+            return _Found(evaluations, status=Status.CONVERGED, message=_at_rounding_level(point))
         if isinstance(trial, np.ndarray) and not (damped and worse):
             trial = _reach(problem, x)
             value = math.inf
@@ -409,15 +407,21 @@ def _search(problem: _Problem, point: _Point, dx: Array, size: float, damped: bo
             break
         damping, last = _shorter(damping, value, last), (damping, value) if value < math.inf else None
         seen = seen or value < math.inf
+    if evaluations == 0 and problem.attained(point):
+        return _Found(evaluations, status=Status.CONVERGED, message=_at_rounding_level(point))
     if refused is not None and not seen:
         return _Found(evaluations, status=refused[0], message=refused[1])
     return _Found(evaluations, message=_why_no_step(problem, point, size))
 
 
+def _at_rounding_level(point: _Point) -> str:
+    return f"converged: the residual {_norm(point.residual):.1e} is at rounding level, and no step makes it smaller"
+
+
 def _why_no_step(problem: _Problem, point: _Point, size: float) -> str:
     if problem.flat(point):
         return "no root found: x is a local minimum of ‖f‖, where f is not zero"
-    head = "no root found: the line search failed, no step along the Newton direction makes ‖f‖ smaller"
+    head = "stopped: the line search failed, no step along the Newton direction makes ‖f‖ smaller"
     if size > _LONG:
         return f"{head}; the Newton step from x is {size:.0e} times as long as x, for J is nearly singular there"
     return f"{head}; f may jump at x, or its rounding errors may be as large as the residual"
