@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from flowgraph.liveness import Kind, Liveness
     from flowgraph.lumping import Lump, Lumping, best_order, lumps
     from flowgraph.modes import OperationCount, count_operations, derive
+    from flowgraph.numeric.newton import newton, solve
     from flowgraph.operations import OPERATIONS, Operation
     from flowgraph.orders import count_orders, enumerate_orders, sample_orders
     from flowgraph.program import Program
@@ -67,6 +68,7 @@ _HOMES = MappingProxyType(
         "flowgraph.liveness": ("Kind", "Liveness"),
         "flowgraph.lumping": ("Lump", "Lumping", "best_order", "lumps"),
         "flowgraph.modes": ("OperationCount", "count_operations", "derive"),
+        "flowgraph.numeric.newton": ("newton", "solve"),
         "flowgraph.operations": ("OPERATIONS", "Operation"),
         "flowgraph.orders": ("count_orders", "enumerate_orders", "sample_orders"),
         "flowgraph.program": ("Program",),
@@ -130,8 +132,10 @@ __all__ = [
     "linear_map",
     "load",
     "lumps",
+    "newton",
     "parse",
     "sample_orders",
+    "solve",
     "trace",
     "verify",
 ]

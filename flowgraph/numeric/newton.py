@@ -78,14 +78,14 @@ class NewtonIterate:
         iteration: its number; 0 is x0.
         residual: ‖f(x) − y‖ in the max norm.
         correction: max-norm size of the Newton step from here, relative to ‖x‖ + ε‖x0‖/max(tol, ε): to first order the
-            relative error of x. inf where J is singular.
+            relative error of x. inf where J is singular; None where it is not known, after the last step.
         step: max norm of the step that led here; None at x0.
         damping: the part of the Newton step that it was, 1 for a full step; None at x0.
     """
 
     iteration: int
     residual: float
-    correction: float
+    correction: float | None
     step: float | None = None
     damping: float | None = None
 
@@ -112,9 +112,9 @@ def newton(
     *Convergence.* With the max norm and the machine epsilon ε = 2⁻⁵², x is accepted
 
     - if f(x) = 0; or
-    - if the next Newton step is at most tol ‖x‖ + ε ‖x0‖, and the last one was a full step that multiplied ‖f‖₂ by at
+    - if the next Newton step is at most tol ‖x‖ + ε ‖x0‖, and the one before was a full step that multiplied ‖f‖₂ by at
       most 0.3. The first bounds the error of x to first order, in the unit of x, whatever the scale of f. The second
-      tells a root from a pole, where steps are small too; or
+      tells a root from a pole, where steps are small too. The next step is then taken if it makes ‖f‖ smaller; or
     - if no full step makes ‖f‖ smaller, and it is at most 100 ε ‖ |J| |x| ‖: rounding allows no better. The result's
       ``error`` says what this leaves of x. So tol = 0 asks for all there is to be had.
 
@@ -130,9 +130,9 @@ def newton(
 
     Returns:
         ``scipy.optimize.OptimizeResult`` with x (n,) and fun (n,), the best found; success; status, a ``Status``;
-        message, why it stopped; nit, nfev (points at which f was evaluated), njev (points at which it was linearised);
-        history, a ``NewtonIterate`` for x0 and for every step; error, the ``correction`` at x. What fails numerically
-        (a singular Jacobian on the way, no root, too many steps) is no exception, but success=False.
+        message, why it stopped; nit; nfev and njev, at how many points f was evaluated and linearised; history, a
+        ``NewtonIterate`` for x0 and for every step; error, the last ``correction`` that is known. What fails
+        numerically (J is singular on the way, no root, too many steps) is no exception, but success=False.
 
     Raises:
         InputError: x0 is no finite vector, or an option is not what it should be.
@@ -146,7 +146,7 @@ def newton(
         >>> import numpy as np
         >>> sol = newton(lambda x: np.stack([x[0] ** 2 + x[1] ** 2 - 5, x[0] * x[1] - 2]), [3.0, 0.5])
         >>> sol.x.round(12), sol.success, sol.nit
-        (array([2., 1.]), True, 5)
+        (array([2., 1.]), True, 6)
         >>> print(newton(lambda x: x**2 + 1, [0.5]).message)  # doctest: +ELLIPSIS
         no root found: ...
     """
@@ -299,7 +299,13 @@ def _iterate(
             stop = failure
             break
         if contracted and size <= problem.tol:
-            stop = Status.CONVERGED, f"converged: the next Newton step would change x by {size:.1e} of its size"
+            stop = Status.CONVERGED, f"converged: the last Newton step is {size:.1e} of the size of x"
+            if size > _EPSILON and record.iteration < maxiter:
+                nfev += 1
+                last = _last_step(problem, point, dx)
+                if last is not None:
+                    point = last
+                    history.append(NewtonIterate(len(history), _norm(last.residual), None, _norm(dx), 1.0))
             break
         if record.iteration == maxiter:
             stop = Status.MAXITER, f"no convergence in {maxiter} iteration{'s' * (maxiter != 1)}"
@@ -330,6 +336,15 @@ def _iterate(
         history=tuple(history),
         error=error,
     )
+
+
+def _last_step(problem: _Problem, point: _Point, dx: Array) -> _Point | None:
+    """x + dx, where that makes the residual smaller: a step that is known may as well be taken."""
+    x = point.x + dx
+    trial = _try(problem, x)
+    if isinstance(trial, np.ndarray) and _ratio(trial, point.residual) < 1.0:
+        return _Point(x, trial, None)
+    return None
 
 
 def _newton_step(problem: _Problem, point: _Point, is_best: bool) -> tuple[Array, tuple[Status, str] | None]:
