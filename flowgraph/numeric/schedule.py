@@ -33,7 +33,7 @@ class Schedule:
     """What the inverse sweeps need to know, for every x at once.
 
     Attributes:
-        starts: (R + 1,) the rows of the system, as in ``Reduced``; rows that were merged with others have other entries.
+        starts: (R + 1,) the rows of the system, as in ``Reduced``; merging rows changes them.
         arguments: (E,) likewise.
         pivots: (R,) the entry by which each row is divided to find its argument; −1 where it computes its own result.
         order: the items in solution order of J⁻¹: row r, or −1 − b for block b.

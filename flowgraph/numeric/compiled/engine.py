@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -273,7 +274,7 @@ def _inverse_with_external(
     else:
         x[s.outputs] = rhs
     bounds = [-1, *(place for place, _ in own.external), len(s.order)]
-    runs = [s.order[i + 1 : j] for i, j in zip(bounds[:-1], bounds[1:], strict=True)]
+    runs = [s.order[i + 1 : j] for i, j in pairwise(bounds)]
     blocks = factors.external[b]
     for k in range(len(runs)):
         sweep(runs[-1 - k] if transposed else runs[k], *rest, *state)
