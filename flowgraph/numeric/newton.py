@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeResult
 
 from flowgraph.errors import AccuracyWarning, DomainError, FlowgraphError, InputError, SingularJacobian
+from flowgraph.numeric.linearization import Linearization
 from flowgraph.numeric.plan import Plan, plan
 from flowgraph.program import Program
 
@@ -203,20 +204,22 @@ def _run(
     tol, maxiter = _tolerance(tol), _count(maxiter)
     if not (callback is None or callable(callback)):
         raise InputError("callback is no function", got=type(callback).__name__, expected="a function of one argument")
-    # A branch is first taken as at x0.
-    made = plan(f, backend=backend) if isinstance(f, Program) else plan(f, start, backend=backend)
-    if made.n_inputs != len(start):
+    if isinstance(f, Program) and f.n_inputs != len(start):
         raise InputError(
-            "x0 does not have as many entries as f has inputs", got=f"{len(start)} entries", expected=f"{made.n_inputs}"
+            "x0 does not have as many entries as the program has inputs",
+            got=f"{len(start)} entries",
+            expected=f"{f.n_inputs}",
         )
-    if y is not None and len(y) != made.n_outputs:
+    made = plan(f, len(start), backend=backend)
+    first = made.linearize(start)
+    if y is not None and len(y) != len(first.value):
         raise InputError(
-            "y does not have as many entries as f(x)", got=f"{len(y)} entries", expected=f"{made.n_outputs}"
+            "y does not have as many entries as f(x)", got=f"{len(y)} entries", expected=f"{len(first.value)}"
         )
     # A program holds on one side of its branches only; a function is traced anew.
     outside = (DomainError, InputError) if isinstance(f, Program) and f.guards else (DomainError,)
-    problem = _Problem(made, np.zeros(made.n_outputs) if y is None else y, start, tol, outside)
-    return _iterate(problem, maxiter, damped, callback)
+    problem = _Problem(made, np.zeros(len(first.value)) if y is None else y, start, tol, outside)
+    return _iterate(problem, problem.point(first), maxiter, damped, callback)
 
 
 # -- the iteration ----------------------------------------------------------------------------------------------------
@@ -224,11 +227,11 @@ def _run(
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """An iterate with f(x) − y and the linearization there."""
+    """An iterate with f(x) − y and the last linearization."""
 
     x: Array
     residual: Array
-    linearization: Any
+    linearization: Linearization
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +244,8 @@ class _Problem:
     tol: float
     outside: tuple[type[FlowgraphError], ...]
 
-    def at(self, x: Array) -> _Point:
-        lin = self.plan.linearize(x)
-        return _Point(x, lin.value - self.y, lin)
+    def point(self, linearization: Linearization) -> _Point:
+        return _Point(linearization.x, linearization.value - self.y, linearization)
 
     def correction(self, x: Array, dx: Array) -> float:
         """‖dx‖ relative to x, so that tol bounds it exactly where ‖dx‖ ≤ tol ‖x‖ + ε ‖x0‖."""
@@ -257,9 +259,11 @@ class _Problem:
         An entry of J diag(x) g, where g is standard normal, has the 2-norm of that row of J diag(x) as its standard
         deviation.
         """
-        probes = np.random.default_rng(0).standard_normal((len(point.x), _PROBES))
+        size = _norm(point.x)
+        scale = point.x / size if size > 0.0 else point.x
+        probes = np.random.default_rng(0).standard_normal((len(scale), _PROBES))
         with np.errstate(over="ignore", invalid="ignore"):
-            rows = np.sqrt(np.mean(np.square(point.linearization.jvp(point.x[:, None] * probes)), axis=1))
+            rows = size * np.sqrt(np.mean(np.square(point.linearization.jvp(scale[:, None] * probes)), axis=1))
         bound = ROUNDING * _EPSILON * (_norm(rows) + _norm(self.y))
         return math.isfinite(bound) and _norm(point.residual) <= bound
 
@@ -272,9 +276,13 @@ class _Problem:
 
 
 def _iterate(
-    problem: _Problem, maxiter: int, damped: bool, callback: Callable[[OptimizeResult], object] | None
+    problem: _Problem,
+    start: _Point,
+    maxiter: int,
+    damped: bool,
+    callback: Callable[[OptimizeResult], object] | None,
 ) -> OptimizeResult:
-    point = best = problem.at(problem.start)
+    point = best = start
     if not np.isfinite(point.residual).all():
         k = int(np.flatnonzero(~np.isfinite(point.residual))[0])
         raise InputError("f(x0) is not finite", where=f"entry {k} of f(x0)", got=repr(float(point.residual[k])))
@@ -343,7 +351,7 @@ def _last_step(problem: _Problem, point: _Point, dx: Array) -> _Point | None:
     x = point.x + dx
     trial = _try(problem, x)
     if isinstance(trial, np.ndarray) and _ratio(trial, point.residual) < 1.0:
-        return _Point(x, trial, None)
+        return _Point(x, trial, point.linearization)
     return None
 
 
@@ -474,7 +482,7 @@ def _try(problem: _Problem, x: Array) -> Array | tuple[Status, str]:
 def _reach(problem: _Problem, x: Array) -> _Point | tuple[Status, str]:
     """The point at x, or why there are no partials."""
     try:
-        return problem.at(x)
+        return problem.point(problem.plan.linearize(x))
     except problem.outside as error:
         return Status.DOMAIN, f"stopped: f is not differentiable where the Newton step leads: {_told(error)}"
 
