@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -13,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from flowgraph.errors import DomainError, InputError, NotInvertible
+from flowgraph.errors import AccuracyWarning, DomainError, InputError, NotInvertible
 from flowgraph.language import parse
+from flowgraph.numeric.linearization import Linearization
 from flowgraph.numeric.newton import MAXITER, ROUNDING, TOLERANCE, NewtonIterate, Status, newton, solve
 from flowgraph.tracing import trace
 
@@ -165,10 +167,18 @@ def test_the_unit_of_x_does_not_matter(scale: float) -> None:
 
 @pytest.mark.parametrize("line_search", [True, False])
 def test_a_start_that_is_a_root_to_rounding_is_returned(line_search: bool) -> None:
-    found = newton(lambda x: x**2 - 2, [math.sqrt(2)], line_search=line_search)
-    assert (found.success, found.nit, found.njev) == (True, 0, 1)
+    for unit in (1e100, 1.0, 1e-100):
+        found = newton(lambda x, unit=unit: (x / unit) ** 2 - 2, [unit * math.sqrt(2)], line_search=line_search)
+        assert (found.success, found.nit, found.njev) == (True, 0, 1)
+        assert "rounding level" in found.message
+        assert 0.0 < found.error <= 2 * EPSILON
+
+
+@pytest.mark.parametrize("line_search", [True, False])
+def test_a_step_too_short_to_change_x_ends_at_a_root(line_search: bool) -> None:
+    found = newton(lambda x: (x - 1) + 1e-17, [1.0], line_search=line_search)
+    assert (found.success, found.nit, found.x[0]) == (True, 0, 1.0)
     assert "rounding level" in found.message
-    assert 0.0 < found.error <= 2 * EPSILON
 
 
 def test_tol_zero_asks_for_all_there_is() -> None:
@@ -212,6 +222,19 @@ def test_a_planted_root_is_found(n: int, seed: int, strength: float) -> None:
     assert found.status is Status.CONVERGED
 
 
+def test_a_step_that_is_not_quite_exact_is_no_cause_for_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = Linearization.ijvp
+
+    def rough(self: Linearization, dy: Any, *, refine: int | None = None) -> Any:
+        warnings.warn("a large residual", AccuracyWarning, stacklevel=2)
+        return exact(self, dy, refine=refine) * (1 + 1e-6)
+
+    monkeypatch.setattr(Linearization, "ijvp", rough)
+    found = newton(broyden_tridiagonal, [-1.0] * 10)
+    assert found.success
+    assert np.abs(found.fun).max() <= 20 * EPSILON
+
+
 # -- what a root is not -----------------------------------------------------------------------------------------------
 
 
@@ -234,7 +257,7 @@ def test_no_root(x0: float) -> None:
     assert "minimum" in found.message or "stationary" in found.message
     assert abs(found.x[0]) < 1e-6
     assert found.fun[0] == pytest.approx(1.0)
-    assert found.nfev < 200
+    assert found.nfev < 150
 
 
 def test_a_singular_start_names_the_step() -> None:
@@ -251,6 +274,14 @@ def test_a_singular_start_names_the_step() -> None:
 def test_a_singular_root_is_a_root() -> None:
     found = newton(lambda x: x**2, [0.0])
     assert (found.success, found.nit, found.error) == (True, 0, math.inf)
+
+
+def test_a_singular_root_at_zero_is_reached_relative_to_the_start() -> None:
+    # Each step halves x, so no step is ever small relative to x itself.
+    found = newton(lambda x: x**2, [8.0])
+    assert found.success
+    assert abs(found.x[0]) <= 8 * EPSILON
+    assert found.nit < 60
 
 
 def test_a_nearly_singular_line_stops_the_line_search() -> None:
@@ -276,7 +307,9 @@ def test_a_jump_is_no_root() -> None:
 def test_steps_are_shortened_where_full_ones_diverge() -> None:
     full = newton(np.arctan, [20.0], line_search=False)
     assert not full.success
-    # The best is the start.
+    # There is a root, though full steps ran away from it to where atan is flat. The best is the start.
+    assert full.status is Status.SINGULAR
+    assert "no root" not in full.message
     np.testing.assert_array_equal(full.x, [20.0])
     damped = newton(np.arctan, [20.0])
     assert damped.success
