@@ -116,8 +116,8 @@ def newton(
     - if the next Newton step is at most tol ‖x‖ + ε ‖x0‖, and the one before was a full step that multiplied ‖f‖₂ by at
       most 0.3. The first bounds the error of x to first order, in the unit of x, whatever the scale of f. The second
       tells a root from a pole, where steps are small too. The next step is then taken if it makes ‖f‖ smaller; or
-    - if no full step makes ‖f‖ smaller, and it is at most 100 ε ‖ |J| |x| ‖: rounding allows no better. The result's
-      ``error`` says what this leaves of x. So tol = 0 asks for all there is to be had.
+    - if no full step makes ‖f‖ smaller, and it is at most 100 ε ‖ |J| |x| ‖ (estimated by four products J v): rounding
+      allows no better. The result's ``error`` says what this leaves of x. So tol = 0 asks for all there is to be had.
 
     Args:
         f: a function of one vector or of n scalars, or a program; n outputs.
