@@ -100,7 +100,7 @@ def forward_inverse_one(
     n: int,
     table: Any,
     c: Array,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     rhs: Array,
     out: Array,
@@ -111,7 +111,7 @@ def forward_inverse_one(
         x = np.zeros(size)
         for i in range(len(outputs)):
             x[outputs[i]] = rhs[i, 0]
-        sweeps.forward_inverse(order, starts, arguments, pivots, c, n, table, factors, swaps, x)
+        sweeps.forward_inverse(order, starts, arguments, pivots, c, n, table, numbers, swaps, x)
         for v in range(n):
             out[v, 0] = x[v]
         return
@@ -120,7 +120,7 @@ def forward_inverse_one(
         many = np.zeros((size, last - first))
         for i in range(len(outputs)):
             many[outputs[i]] = rhs[i, first:last]
-        sweeps.forward_inverse_many(order, starts, arguments, pivots, c, n, table, factors, swaps, many)
+        sweeps.forward_inverse_many(order, starts, arguments, pivots, c, n, table, numbers, swaps, many)
         out[:, first:last] = many[:n]
 
 
@@ -134,7 +134,7 @@ def reverse_inverse_one(
     n: int,
     table: Any,
     c: Array,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     rhs: Array,
     out: Array,
@@ -145,7 +145,7 @@ def reverse_inverse_one(
         x = np.zeros(size)
         for v in range(n):
             x[v] = rhs[v, 0]
-        sweeps.reverse_inverse(order, starts, arguments, pivots, c, n, table, factors, swaps, x)
+        sweeps.reverse_inverse(order, starts, arguments, pivots, c, n, table, numbers, swaps, x)
         for i in range(len(outputs)):
             out[i, 0] = x[outputs[i]]
         return
@@ -153,7 +153,7 @@ def reverse_inverse_one(
         last = min(k, first + COLUMNS)
         many = np.zeros((size, last - first))
         many[:n] = rhs[:, first:last]
-        sweeps.reverse_inverse_many(order, starts, arguments, pivots, c, n, table, factors, swaps, many)
+        sweeps.reverse_inverse_many(order, starts, arguments, pivots, c, n, table, numbers, swaps, many)
         for i in range(len(outputs)):
             out[i, first:last] = many[outputs[i]]
 
@@ -187,7 +187,7 @@ def forward_inverse_batch(
     table: Any,
     data: Array,
     offset: int,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     rhs: Array,
     out: Array,
@@ -195,7 +195,18 @@ def forward_inverse_batch(
     """``forward_inverse_one`` for every member."""
     for b in prange(len(data)):
         forward_inverse_one(
-            order, starts, arguments, pivots, outputs, n, table, data[b][offset:], factors[b], swaps[b], rhs[b], out[b]
+            order,
+            starts,
+            arguments,
+            pivots,
+            outputs,
+            n,
+            table,
+            data[b][offset:],
+            numbers[b],
+            swaps[b],
+            rhs[b],
+            out[b],
         )
 
 
@@ -210,7 +221,7 @@ def reverse_inverse_batch(
     table: Any,
     data: Array,
     offset: int,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     rhs: Array,
     out: Array,
@@ -218,7 +229,18 @@ def reverse_inverse_batch(
     """``reverse_inverse_one`` for every member."""
     for b in prange(len(data)):
         reverse_inverse_one(
-            order, starts, arguments, pivots, outputs, n, table, data[b][offset:], factors[b], swaps[b], rhs[b], out[b]
+            order,
+            starts,
+            arguments,
+            pivots,
+            outputs,
+            n,
+            table,
+            data[b][offset:],
+            numbers[b],
+            swaps[b],
+            rhs[b],
+            out[b],
         )
 
 
@@ -233,12 +255,12 @@ def factor_one(
     workspace: int,
     c: Array,
     threshold: float,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
 ) -> tuple[int, int, Array]:
     """The first row with pivot 0, the first singular block, and the rows with a small pivot."""
     first, _, small = sweeps.survey(starts, arguments, pivots, alone, c, threshold)
-    bad = block_kernels.factor_blocks(starts, arguments, c, n, table, workspace, factors, swaps)
+    bad = block_kernels.factor_blocks(starts, arguments, c, n, table, workspace, numbers, swaps)
     return first, bad, small
 
 
@@ -254,7 +276,7 @@ def factor_batch(
     data: Array,
     offset: int,
     threshold: float,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     zero_row: Array,
     zero_block: Array,
@@ -263,6 +285,16 @@ def factor_batch(
     """``factor_one`` for every member; of the rows with a small pivot, their number."""
     for b in prange(len(data)):
         first, bad, small = factor_one(
-            starts, arguments, pivots, alone, n, table, workspace, data[b][offset:], threshold, factors[b], swaps[b]
+            starts,
+            arguments,
+            pivots,
+            alone,
+            n,
+            table,
+            workspace,
+            data[b][offset:],
+            threshold,
+            numbers[b],
+            swaps[b],
         )
         zero_row[b], zero_block[b], n_small[b] = first, bad, len(small)

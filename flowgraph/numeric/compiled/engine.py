@@ -161,7 +161,15 @@ class CompiledBackend(Backend):
         elif size:
             n_small = np.zeros(size, dtype=np.int64)
             drivers.factor_batch(
-                *columns, values.data, values.offset, threshold, numbers, swaps, zero_row, zero_block, n_small
+                *columns,
+                values.data,
+                values.offset,
+                threshold,
+                numbers,
+                swaps,
+                zero_row,
+                zero_block,
+                n_small,
             )
             none = np.zeros(0, dtype=np.int32)
             for b, count in enumerate(n_small.tolist()):
@@ -191,7 +199,14 @@ class CompiledBackend(Backend):
                 _inverse_with_external(own, s, values.coefficients[b], factors, b, rhs[b], out[b], transposed)
         elif len(rhs) == 1:
             one = drivers.reverse_inverse_one if transposed else drivers.forward_inverse_one
-            one(*columns, values.data[0, values.offset :], factors.numbers[0], factors.swaps[0], rhs[0], out[0])
+            one(
+                *columns,
+                values.data[0, values.offset :],
+                factors.numbers[0],
+                factors.swaps[0],
+                rhs[0],
+                out[0],
+            )
         elif len(rhs):
             batch = drivers.reverse_inverse_batch if transposed else drivers.forward_inverse_batch
             batch(*columns, values.data, values.offset, factors.numbers, factors.swaps, rhs, out)
@@ -203,8 +218,17 @@ class CompiledBackend(Backend):
         signs, logs = np.zeros(size), np.full(size, -np.inf)
         factors = pivoting.factors
         for b in np.flatnonzero(~pivoting.singular).tolist():
-            sign, log = sweeps.log_pivots(schedule.order, schedule.pivots, values.data[b, values.offset :])
-            of_blocks = log_blocks(own.table, factors.numbers[b], factors.swaps[b])
+            c = values.data[b, values.offset :]
+            sign, log = sweeps.log_pivots(schedule.order, schedule.pivots, c)
+            of_blocks = log_blocks(
+                schedule.starts,
+                schedule.arguments,
+                c,
+                schedule.n_inputs,
+                own.table,
+                factors.numbers[b],
+                factors.swaps[b],
+            )
             sign, log = schedule.sign * sign * of_blocks[0], log + of_blocks[1]
             for block in factors.external[b]:
                 sign, log = sign * block.sign, log + block.log

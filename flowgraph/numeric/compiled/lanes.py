@@ -32,9 +32,7 @@ _CUBE = interpreter.CUBE
 
 
 @njit(inline="always", error_model="numpy")
-def operate(
-    code: int, x: Array, y: Array, c: Array, z: Array, a: Array, b: Array, j: int, width: int
-) -> bool:
+def operate(code: int, x: Array, y: Array, c: Array, z: Array, a: Array, b: Array, j: int, width: int) -> bool:
     """``interpreter.step`` on the first ``width`` lanes; results go to row j of z, a and b"""
     if code == _ADD:
         for q in range(width):

@@ -66,7 +66,7 @@ def forward_inverse(
     c: Array,
     n: int,
     table: Any,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     x: Array,
 ) -> None:
@@ -75,7 +75,7 @@ def forward_inverse(
     for i in range(len(order)):
         r = order[i]
         if r < 0:
-            solve_block(-1 - r, starts, arguments, c, n, table, factors, swaps, column)
+            solve_block(-1 - r, starts, arguments, c, n, table, numbers, swaps, column)
             continue
         s = 0.0
         # The argument sought is still 0.
@@ -97,7 +97,7 @@ def forward_inverse_many(
     c: Array,
     n: int,
     table: Any,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     x: Array,
 ) -> None:
@@ -107,7 +107,7 @@ def forward_inverse_many(
     for i in range(len(order)):
         r = order[i]
         if r < 0:
-            solve_block(-1 - r, starts, arguments, c, n, table, factors, swaps, x)
+            solve_block(-1 - r, starts, arguments, c, n, table, numbers, swaps, x)
             continue
         s[:] = 0.0
         for e in range(starts[r], starts[r + 1]):
@@ -133,7 +133,7 @@ def reverse_inverse(
     c: Array,
     n: int,
     table: Any,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     x: Array,
 ) -> None:
@@ -142,7 +142,7 @@ def reverse_inverse(
     for i in range(len(order) - 1, -1, -1):
         r = order[i]
         if r < 0:
-            solve_block_transposed(-1 - r, starts, arguments, c, n, table, factors, swaps, column)
+            solve_block_transposed(-1 - r, starts, arguments, c, n, table, numbers, swaps, column)
             continue
         p = pivots[r]
         if p >= 0:
@@ -166,7 +166,7 @@ def reverse_inverse_many(
     c: Array,
     n: int,
     table: Any,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     x: Array,
 ) -> None:
@@ -176,7 +176,7 @@ def reverse_inverse_many(
     for i in range(len(order) - 1, -1, -1):
         r = order[i]
         if r < 0:
-            solve_block_transposed(-1 - r, starts, arguments, c, n, table, factors, swaps, x)
+            solve_block_transposed(-1 - r, starts, arguments, c, n, table, numbers, swaps, x)
             continue
         p = pivots[r]
         if p >= 0:
