@@ -142,7 +142,7 @@ class Plan:
                 break
             if fits.any():
                 good = np.flatnonzero(fits)
-                parts.append(self._part(rest[good], some[good], analysed, _chosen(values, good), batched, linearise))
+                parts.append(self._part(rest[good], some[good], analysed, values.of_members(good), batched, linearise))
             if not callable(self._source) or isinstance(self._source, Program):
                 self._refuse(analysed, values, rest, fits, batched)
             rest = rest[~fits]
@@ -177,16 +177,6 @@ class Plan:
                 raise DomainError("a value or a partial is not finite", remedy="scale the program")
             analysed = plain
         return Part(members, x, analysed, values)
-
-
-def _chosen(values: Values, members: Array) -> Values:
-    return Values(
-        outputs=values.outputs[members],
-        watched=tuple(watched[members] for watched in values.watched),
-        fine=values.fine[members],
-        data=values.data[members],
-        offset=values.offset,
-    )
 
 
 def plan(f: Program | Callable[..., Any], n: int | None = None, *, backend: str | None = None) -> Plan:

@@ -196,9 +196,7 @@ def solve_block_transposed(
 
 
 @njit(cache=True, error_model="numpy")
-def log_blocks(
-    starts: Array, arguments: Array, c: Array, n: int, table: Any, numbers: Array, swaps: Array
-) -> tuple[float, float]:
+def log_blocks(table: Any, numbers: Array, swaps: Array) -> tuple[float, float]:
     """(sign, log|·|) of the product of det A of all blocks that are not external."""
     sign, total = 1.0, 0.0
     for b in range(len(table.sizes)):
