@@ -125,6 +125,9 @@ class Plan:
         # What results keep must not change with the caller's array.
         x = np.array(x)
         rest = np.arange(len(x))
+        if len(self._variants) == 1 and not self._variants[0].reduced.watched:
+            values = self._variants[0].evaluate(x, linearise=linearise)
+            return (self._part(rest, x, self._variants[0], values, batched, linearise),)
         parts: list[Part] = []
         tried = list(self._variants)
         while True:

@@ -25,6 +25,7 @@ _FEWEST = 4
 """Smaller batches run member by member."""
 
 _NONE = np.zeros(0)
+_NOT_ONE = np.array([-1])
 _NO_SWAPS = np.zeros(0, dtype=np.int32)
 
 
@@ -211,6 +212,14 @@ class CompiledBackend(Backend):
             zero_row, zero_block, n_small = np.full((3, size), -1)
             members.survey(s.starts, s.pivots, values.side_by_side, values.offset, threshold, zero_row, n_small)
             return Pivoting.of(zero_row, zero_block, n_small, None)
+        if len(values.data) == 1:
+            first, small = sweeps.survey(
+                s.starts, s.arguments, s.pivots, None, values.data[0, values.offset :], threshold
+            )
+            singular = first >= 0
+            return Pivoting(
+                np.array([first]), _NOT_ONE, np.array([small]), None, np.array([singular]), singular, small > 0
+            )
         found = [
             sweeps.survey(s.starts, s.arguments, s.pivots, None, c[values.offset :], threshold) for c in values.data
         ]
