@@ -53,12 +53,12 @@ class Terms:
             x[self.to] = 0.0
             return
         if self.matrix or self.begin is not None:
-            total = _gather(labels, self.slots[0][0]) * _gather(x, self.slots[0][1])
+            total = gather(labels, self.slots[0][0]) * gather(x, self.slots[0][1])
             total = total.sum(axis=0) if self.begin is None else np.add.reduceat(total, self.begin, axis=0)
         else:
             total = self._sum(labels, x, into)
         if self.divisor is not None:
-            total = np.divide(total, _gather(labels, self.divisor), out=into)
+            total = np.divide(total, gather(labels, self.divisor), out=into)
             np.negative(total, out=total)
         if into is None:
             x[self.to] = total
@@ -85,7 +85,8 @@ class Terms:
         return total
 
 
-def _gather(x: Array, places: Places) -> Array:
+def gather(x: Array, places: Places) -> Array:
+    """The numbers at some places."""
     return x[places] if isinstance(places, slice) else x.take(places, axis=0)
 
 
@@ -172,10 +173,10 @@ def lay_out(
     run_begin = np.repeat(base[:-1], group_counts)
     run_sizes = np.repeat(sizes, group_counts)
     run_begin = run_begin + run_sizes * (np.arange(len(run_begin)) - np.repeat(_before(group_counts), group_counts))
-    label_at = _compress(by_label, run_begin, run_begin + run_sizes, units=True)
-    source_at = _compress(by_source, run_begin, run_begin + run_sizes)
-    to_at = _compress(to[order], begin[:-1], begin[1:])
-    divisor_at = _compress(divisor[order], begin[:-1], begin[1:])
+    label_at = compress(by_label, run_begin, run_begin + run_sizes, units=True)
+    source_at = compress(by_source, run_begin, run_begin + run_sizes)
+    to_at = compress(to[order], begin[:-1], begin[1:])
+    divisor_at = compress(divisor[order], begin[:-1], begin[1:])
     slots = list(zip(label_at, source_at, strict=True))
     divided = (divisor[order[begin[:-1]]] >= 0).tolist()
     found: list[Terms] = []
@@ -200,22 +201,32 @@ def _before(counts: Array) -> Array:
     return np.cumsum(counts) - counts
 
 
-def _compress(values: Array, begin: Array, end: Array, *, units: bool = False) -> list[Any]:
-    """The places of each run: a slice where they are consecutive; with ``units``, MINUS or PLUS where all are."""
+def compress(
+    values: Array, begin: Array, end: Array, *, units: bool = False, broadcast: bool = False
+) -> list[Any]:
+    """The places of each run: a slice where they are consecutive.
+
+    Args:
+        values: places.
+        begin, end: where each run begins and ends in ``values``; none is empty.
+        units: whether a run is written as MINUS or PLUS where it is the same of them throughout.
+        broadcast: whether a run of one place throughout becomes a slice of length 1.
+    """
     if len(begin) == 0:
         return []
     step = np.diff(values)
     jumps = np.concatenate([[0], np.cumsum(step != 1)])
     consecutive = (jumps[end - 1] == jumps[begin]).tolist()
     same = [False] * len(begin)
-    if units:
+    if units or broadcast:
         turns = np.concatenate([[0], np.cumsum(step != 0)])
-        same = ((turns[end - 1] == turns[begin]) & (values[begin] < OFFSET)).tolist()
-    return [
-        value if equal else slice(value, value + last - first) if run else values[first:last].copy()
-        for value, first, last, run, equal in zip(
-            values[begin].tolist(), begin.tolist(), end.tolist(), consecutive, same, strict=True
-        )
-    ]
-
-
+        same = ((turns[end - 1] == turns[begin]) & (broadcast | (values[begin] < OFFSET))).tolist()
+    found: list[Any] = []
+    for value, first, last, run, equal in zip(
+        values[begin].tolist(), begin.tolist(), end.tolist(), consecutive, same, strict=True
+    ):
+        if equal:
+            found.append(slice(value, value + 1) if broadcast else value)
+        else:
+            found.append(slice(value, value + last - first) if run else values[first:last].copy())
+    return found

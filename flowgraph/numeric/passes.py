@@ -69,6 +69,11 @@ def _climb(above: Array) -> tuple[Array, Array]:
     return depth, top
 
 
+def heights_of(above: Array) -> Array:
+    """How far each step is below the top of its tree, given the step above it, or itself at the top."""
+    return _climb(above)[0]
+
+
 def levels(n: int, starts: Array, operands: Array, root: Array) -> Array:
     """The level of each statement: one more than the highest level that it reads, 0 where it reads inputs only.
 
