@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, final
@@ -28,6 +28,38 @@ _AT_ONCE = 2**22
 
 @final
 @dataclass(frozen=True, eq=False)
+class Sweeps:
+    """A sweep for one point, and the same for batches; each made when it is first asked for."""
+
+    make: Callable[[bool], Sweep]
+
+    @cached_property
+    def one(self) -> Sweep:
+        """For one point: narrow levels in runs."""
+        return self.make(True)
+
+    @cached_property
+    def many(self) -> Sweep:
+        """For batches, or for one point without narrow levels."""
+        return self.make(False)
+
+    def of(self, size: int) -> Sweep:
+        """For so many points."""
+        return self.one if size == 1 else self.many
+
+
+def _forward_sweeps(system: System) -> Sweeps:
+    columns = (system.n_inputs, system.starts, system.arguments, system.outputs)
+    return Sweeps(lambda runs: forward_sweep(*columns, runs=runs))
+
+
+def _reverse_sweeps(system: System) -> Sweeps:
+    columns = (system.n_inputs, system.starts, system.arguments, system.outputs)
+    return Sweeps(lambda runs: reverse_sweep(*columns, runs=runs))
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """What is made once for a reduced system; each part when it is first asked for."""
 
@@ -39,16 +71,14 @@ class Prepared:
         return evaluation_of(self.reduced)
 
     @cached_property
-    def forward(self) -> Sweep:
+    def forward(self) -> Sweeps:
         """J v."""
-        r = self.reduced
-        return forward_sweep(r.n_inputs, r.starts, r.arguments, r.outputs)
+        return _forward_sweeps(self.reduced)
 
     @cached_property
-    def reverse(self) -> Sweep:
+    def reverse(self) -> Sweeps:
         """Jᵀ w."""
-        r = self.reduced
-        return reverse_sweep(r.n_inputs, r.starts, r.arguments, r.outputs)
+        return _reverse_sweeps(self.reduced)
 
 
 @final
@@ -82,14 +112,14 @@ class PreparedInverse:
         return tuple(assembly_of(self.schedule, own) if len(own) else None for own in members)
 
     @cached_property
-    def forward(self) -> Sweep:
+    def forward(self) -> Sweeps:
         """J⁻¹ v."""
-        return inverse_sweep(self.schedule, self.templates, transposed=False)
+        return Sweeps(lambda runs: inverse_sweep(self.schedule, self.templates, transposed=False, runs=runs))
 
     @cached_property
-    def reverse(self) -> Sweep:
+    def reverse(self) -> Sweeps:
         """J⁻ᵀ w."""
-        return inverse_sweep(self.schedule, self.templates, transposed=True)
+        return Sweeps(lambda runs: inverse_sweep(self.schedule, self.templates, transposed=True, runs=runs))
 
     @cached_property
     def survey(self) -> tuple[Array, Array, Array, Array]:
@@ -138,17 +168,17 @@ class NumpyBackend(Backend):
 
     def forward(self, system: System, values: Values, rhs: Array) -> Array:
         if isinstance(values, NumpyValues) and values.prepared.reduced is system:
-            sweep = values.prepared.forward
+            sweeps = values.prepared.forward
         else:
-            sweep = forward_sweep(system.n_inputs, system.starts, system.arguments, system.outputs)
-        return _run(sweep, labels_of(values), None, rhs, transposed=False)
+            sweeps = _forward_sweeps(system)
+        return _run(sweeps.of(len(rhs)), labels_of(values), None, rhs, transposed=False)
 
     def reverse(self, system: System, values: Values, rhs: Array) -> Array:
         if isinstance(values, NumpyValues) and values.prepared.reduced is system:
-            sweep = values.prepared.reverse
+            sweeps = values.prepared.reverse
         else:
-            sweep = reverse_sweep(system.n_inputs, system.starts, system.arguments, system.outputs)
-        return _run(sweep, labels_of(values), None, rhs, transposed=True)
+            sweeps = _reverse_sweeps(system)
+        return _run(sweeps.of(len(rhs)), labels_of(values), None, rhs, transposed=True)
 
     def prepare_inverse(self, schedule: Schedule) -> PreparedInverse:
         return PreparedInverse(schedule)
@@ -187,12 +217,12 @@ class NumpyBackend(Backend):
         return Pivoting(zero_row, zero_block, tuple(small), Factors(factors, whole))
 
     def forward_inverse(self, inverse: PreparedInverse, values: Values, pivoting: Pivoting, rhs: Array) -> Array:
-        out = _run(inverse.forward, labels_of(values), pivoting.factors, rhs, transposed=False)
+        out = _run(inverse.forward.of(len(rhs)), labels_of(values), pivoting.factors, rhs, transposed=False)
         out[pivoting.singular] = np.nan
         return out
 
     def reverse_inverse(self, inverse: PreparedInverse, values: Values, pivoting: Pivoting, rhs: Array) -> Array:
-        out = _run(inverse.reverse, labels_of(values), pivoting.factors, rhs, transposed=True)
+        out = _run(inverse.reverse.of(len(rhs)), labels_of(values), pivoting.factors, rhs, transposed=True)
         out[pivoting.singular] = np.nan
         return out
 

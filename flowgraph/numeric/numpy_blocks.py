@@ -84,15 +84,16 @@ class SmallFactor(Factor):
             found = np.linalg.solve(matrices, rhs)
         except np.linalg.LinAlgError:
             # Rounding can make Aᵀ singular where A is not: solve with the factors of A then.
-            found = self._one_by_one(self._matrices[first:last, members], rhs)
+            found = _one_by_one(self._matrices[first:last, members], rhs, int(transposed))
         return found.swapaxes(1, 2)
 
-    def _one_by_one(self, matrices: Array, rhs: Array) -> Array:
-        found = np.empty(rhs.shape)
-        for k, b in np.ndindex(rhs.shape[:2]):
-            lu, swaps, _ = lapack.dgetrf(matrices[k, b])
-            found[k, b] = lapack.dgetrs(lu, swaps, rhs[k, b], trans=1)[0]
-        return found
+
+def _one_by_one(matrices: Array, rhs: Array, trans: int) -> Array:
+    found = np.empty(rhs.shape)
+    for k, b in np.ndindex(rhs.shape[:2]):
+        lu, swaps, _ = lapack.dgetrf(matrices[k, b])
+        found[k, b] = lapack.dgetrs(lu, swaps, rhs[k, b], trans=trans)[0]
+    return found
 
 
 @final

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from flowgraph.numeric.blocks import EXTERNAL
 from flowgraph.numeric.choice import analysis_passes
-from flowgraph.numeric.numpy_terms import MINUS, OFFSET, PLUS, Places, Terms, arrange, lay_out
+from flowgraph.numeric.numpy_runs import Run, find_runs, lay_out_all
+from flowgraph.numeric.numpy_terms import MINUS, OFFSET, PLUS, Terms, arrange, lay_out
 from flowgraph.numeric.schedule import Schedule
 
 Array = NDArray[Any]
@@ -53,7 +54,7 @@ class Sweep:
     """
 
     size: int
-    steps: tuple[Terms | Solve, ...]
+    steps: tuple[Terms | Run | Solve, ...]
     result: Array
 
 
@@ -85,38 +86,37 @@ def _by_key(key: Array, size: int) -> tuple[Array, Array]:
     return starts, np.argsort(key, kind="stable")
 
 
-def forward_sweep(n: int, starts: Array, arguments: Array, outputs: Array) -> Sweep:
-    """J v."""
+def forward_sweep(n: int, starts: Array, arguments: Array, outputs: Array, *, runs: bool) -> Sweep:
+    """J v, with ``runs`` for one point only."""
     n_rows = len(starts) - 1
     none = np.full(n_rows, -1, dtype=np.int64)
-    order, begin, pooled = arrange(
-        row_levels(n, starts, arguments), np.diff(starts), np.zeros(n_rows, dtype=bool), np.arange(n_rows)
-    )
+    level = row_levels(n, starts, arguments)
+    order, begin, pooled = arrange(level, np.diff(starts), none >= 0, np.arange(n_rows))
+    narrow = find_runs(level[order], none[order]) if runs else []
     position = np.arange(n + n_rows)
     position[n + order] = n + np.arange(n_rows)
     labels = OFFSET + np.arange(len(arguments))
-    steps = lay_out(order, begin, pooled, starts, labels, position[arguments], position[n:], none)
-    return Sweep(n + n_rows, tuple(steps), position[outputs])
+    steps = lay_out_all(narrow, order, begin, pooled, starts, labels, position[arguments], position[n:], none)
+    return Sweep(n + n_rows, tuple(step for _, step in steps), position[outputs])
 
 
-def reverse_sweep(n: int, starts: Array, arguments: Array, outputs: Array) -> Sweep:
-    """Jᵀ w."""
+def reverse_sweep(n: int, starts: Array, arguments: Array, outputs: Array, *, runs: bool) -> Sweep:
+    """Jᵀ w, with ``runs`` for one point only."""
     n_rows, m = len(starts) - 1, len(outputs)
     level = row_levels(n, starts, arguments)
     highest = int(level.max(initial=-1)) + 1
     stage = np.concatenate([np.full(n, highest), highest - 1 - level])
     begin_of, terms = _by_key(np.concatenate([arguments, outputs]), n + n_rows)
-    order, begin, pooled = arrange(
-        stage, np.diff(begin_of), np.zeros(n + n_rows, dtype=bool), np.arange(n + n_rows)
-    )
+    none = np.full(n + n_rows, -1, dtype=np.int64)
+    order, begin, pooled = arrange(stage, np.diff(begin_of), none >= 0, np.arange(n + n_rows))
+    narrow = find_runs(stage[order], none[order]) if runs else []
     position = np.empty(n + n_rows, dtype=np.int64)
     position[order] = m + np.arange(n + n_rows)
     readers = np.repeat(n + np.arange(n_rows), np.diff(starts))
     sources = np.concatenate([position[readers], np.arange(m)])[terms]
     labels = np.concatenate([OFFSET + np.arange(len(arguments)), np.full(m, PLUS)])[terms]
-    none = np.full(n + n_rows, -1, dtype=np.int64)
-    steps = lay_out(order, begin, pooled, begin_of, labels, sources, position, none)
-    return Sweep(m + n + n_rows, tuple(steps), position[:n])
+    steps = lay_out_all(narrow, order, begin, pooled, begin_of, labels, sources, position, none)
+    return Sweep(m + n + n_rows, tuple(step for _, step in steps), position[:n])
 
 
 @final
@@ -214,8 +214,8 @@ def _depths(schedule: Schedule, rows: _Rows, transposed: bool) -> Array:
     return depth[::-1] if transposed else depth
 
 
-def inverse_sweep(schedule: Schedule, templates: Templates, *, transposed: bool) -> Sweep:
-    """J⁻¹ v, or J⁻ᵀ w with ``transposed``."""
+def inverse_sweep(schedule: Schedule, templates: Templates, *, transposed: bool, runs: bool) -> Sweep:
+    """J⁻¹ v, or J⁻ᵀ w with ``transposed``; with ``runs`` for one point only."""
     s, n, n_rows, m = schedule, schedule.n_inputs, schedule.n_rows, len(schedule.outputs)
     rows = _rows_of(schedule)
     has_inner = bool(rows.inner.any())
@@ -255,6 +255,11 @@ def inverse_sweep(schedule: Schedule, templates: Templates, *, transposed: bool)
         (level * deepest + sub)[free], counts[free], divisor[free] >= 0, free
     )
     free_order = free[free_order]
+    # No run goes past a level with blocks.
+    passed = np.zeros(len(s.levels) + 1, dtype=np.int64)
+    passed[level[:n_rows][rows.block >= 0]] = 1
+    passed = 2 * np.cumsum(passed) - passed
+    narrow = find_runs((level * deepest + sub)[free_order], passed[level[free_order]]) if runs else []
     # Where each unknown lies: what is given, then those that stand alone or inside, then those of the blocks.
     given = n if transposed else m
     solves, base = _solves(s, templates, level, given + len(free))
@@ -273,15 +278,15 @@ def inverse_sweep(schedule: Schedule, templates: Templates, *, transposed: bool)
         place[s.outputs] = np.arange(m)
         sources = np.concatenate([place[read], place[n + own]])[terms]
         result = place[:n]
-    ranked: list[tuple[int, int, int, int, Terms | Solve]] = []
-    found = lay_out(free_order, free_begin, free_pooled, starts, labels, sources, to, divisor)
-    firsts = free_order[free_begin[:-1]]
+    ranked: list[tuple[int, int, int, int, Terms | Run | Solve]] = []
+    free_steps = lay_out_all(narrow, free_order, free_begin, free_pooled, starts, labels, sources, to, divisor)
+    firsts = free_order[[first for first, _ in free_steps]] if free_steps else free_order
     for k, (at, below, depth_at) in enumerate(
         zip(level[firsts].tolist(), inner[firsts].tolist(), sub[firsts].tolist(), strict=True)
     ):
-        ranked.append((at, 1 if below else 0, depth_at, k, found[k]))
+        ranked.append((at, 1 if below else 0, depth_at, k, free_steps[k][1]))
         if below:
-            ranked.append((at, 4, depth_at, k, found[k]))
+            ranked.append((at, 4, depth_at, k, free_steps[k][1]))
     if len(bound):
         order, begin, pooled = arrange(level[bound], counts[bound], np.zeros(len(bound), dtype=bool), to[bound])
         order = bound[order]
@@ -318,10 +323,3 @@ def _solves(
         solves.append((int(block_level[block]), Solve(-1, k, k + 1, slice(first, first + size))))
         first += size
     return solves, base
-
-
-def places_of(result: Array) -> Places:
-    """A slice where places are consecutive."""
-    if len(result) and (np.diff(result) == 1).all():
-        return slice(int(result[0]), int(result[0]) + len(result))
-    return result
