@@ -56,15 +56,7 @@ def domain_fault(program: Program, x: Array, member: int | None, numbers: Array 
     try:
         values = evaluate(program, x)
     except DomainError as error:
-        step = program.step((error.step or 1) - 1)
-        return DomainError(
-            error.what,
-            step=number(step, numbers),
-            where=f"{of}{place(step, numbers)}",
-            got=error.got,
-            expected=error.expected,
-            remedy=error.remedy,
-        )
+        return _renumbered(error, program, of, numbers)
     with np.errstate(all="ignore"):
         for step in program.steps():
             operands = _operands(program, values, step)
@@ -81,6 +73,20 @@ def domain_fault(program: Program, x: Array, member: int | None, numbers: Array 
                         remedy="float64 ends at 1.8e308: scale the program",
                     )
     return None
+
+
+def _renumbered(error: DomainError, program: Program, of: str, numbers: Array | None) -> DomainError:
+    """What ``evaluate`` says of one of the program's steps, with that step's number in the whole program."""
+    assert error.step is not None
+    step = program.step(error.step - 1)
+    return DomainError(
+        error.what,
+        step=number(step, numbers),
+        where=f"{of}{place(step, numbers)}",
+        got=error.got,
+        expected=error.expected,
+        remedy=error.remedy,
+    )
 
 
 def guard_fault(guard: Guard, watched: Array, member: int | None) -> InputError:

@@ -33,10 +33,10 @@ from flowgraph.structure import require_invertible
 
 Array = NDArray[Any]
 
-STEPS = 2**14
-"""A segment has about that many steps: enough to hide what a call of a kernel costs."""
+STEPS = 2**15
+"""A segment has about that many steps: enough to hide what a call of a kernel costs, few enough to stay in a cache."""
 
-WIDTHS = 4
+WIDTHS = 8
 """Or that many times the width, if it is more: what a segment reads and writes stays small beside what it computes."""
 
 _LONGEST = 2**20

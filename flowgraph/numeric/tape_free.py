@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flowgraph.errors import DomainError, FlowgraphError, SingularJacobian
+from flowgraph.errors import DomainError, FlowgraphError, InputError, SingularJacobian
 from flowgraph.numeric import faults
 from flowgraph.numeric.analysed import Analysed, backend_named
 from flowgraph.numeric.backend import Backend, Values
@@ -50,8 +50,8 @@ class _Content:
 
 
 @lru_cache(maxsize=_CACHED)
-def _cached(content: _Content, backend: str, inverse: bool) -> Segments:
-    return segments(content.program, backend_named(backend), inverse=inverse)
+def _cached(content: _Content, backend: str, size: int | None, inverse: bool) -> Segments:
+    return segments(content.program, backend_named(backend), inverse=inverse, size=size)
 
 
 @final
@@ -62,15 +62,16 @@ class _Variant:
         program: as the user gave it, or as it was traced.
     """
 
-    def __init__(self, program: Program, backend: Backend) -> None:
+    def __init__(self, program: Program, backend: Backend, size: int | None) -> None:
         self.program = program
         self._backend = backend
+        self._size = size
 
     def _segments(self, *, inverse: bool) -> Segments:
         live = self.program.without_dead_code()
         if live.n_steps > _CACHED_STEPS:
-            return segments(live, self._backend, inverse=inverse)
-        return _cached(_Content(live), self._backend.name, inverse)
+            return segments(live, self._backend, inverse=inverse, size=self._size)
+        return _cached(_Content(live), self._backend.name, self._size, inverse)
 
     @cached_property
     def forward(self) -> Segments:
@@ -113,11 +114,17 @@ class TapeFree:
     """
 
     def __init__(
-        self, source: Program | Callable[..., Any], n: int, backend: str | None, first: Program | None
+        self,
+        source: Program | Callable[..., Any],
+        n: int,
+        backend: str | None,
+        first: Program | None,
+        segment: int | None,
     ) -> None:
         self._source = source
         self._n = n
         self._backend = backend_named(backend)
+        self._size = segment
         self._variants: tuple[_Variant, ...] = ()
         if first is not None:
             self._add(first)
@@ -185,7 +192,7 @@ class TapeFree:
 
     def _add(self, program: Program) -> _Variant:
         require_values(program, self._variants[0].program.n_outputs if self._variants else None)
-        variant = _Variant(program, self._backend)
+        variant = _Variant(program, self._backend, self._size)
         self._variants = (*self._variants, variant)[-MOST_VARIANTS:]
         return variant
 
@@ -364,20 +371,24 @@ def _evaluated(segment: Segment, at: Array) -> tuple[Analysed, Values]:
     return plain, plain.evaluate(at, linearise=True)
 
 
-def tape_free(f: Program | Callable[..., Any], n: int | None = None, *, backend: str | None = None) -> TapeFree:
+def tape_free(
+    f: Program | Callable[..., Any], n: int | None = None, *, backend: str | None = None, segment: int | None = None
+) -> TapeFree:
     """Cut a function or a program into segments once, for J v and J⁻ᵀ w in O(width) memory at many points.
 
-    The sweeps hold one register for each live value, with its (co)tangents, and the coefficients of one segment: about
-    max(16,384, 4 width) steps, or one lump if that is longer. The program itself stays in memory; of a program that
-    repeats itself, everything that is analysed is kept once.
+    The sweeps hold one register for each live value, with its (co)tangents, and the coefficients of one segment of the
+    program. The program itself stays in memory; of one that repeats itself, all that is analysed is kept once.
 
     Args:
         f: a function that ``trace`` takes, or a ``Program``.
         n: the number of inputs of a function; not needed for a program.
         backend: ``"numpy"`` or ``"compiled"``; None takes the compiled one where Numba is installed.
+        segment: about how many steps a segment has; in inverse sweeps one lump at least. None takes 32,768, or 8 times
+            the width if that is more: smaller segments need less memory and more time.
 
     Raises:
-        InputError: n is missing or does not fit, the program has uninterpreted functions, or no such backend is there.
+        InputError: n is missing or does not fit, ``segment`` is no positive number, the program has uninterpreted
+            functions, or there is no such backend.
         TraceError: the function cannot be traced.
 
     Reference: arXiv:2411.18786, sections 4 and 5.
@@ -395,5 +406,7 @@ def tape_free(f: Program | Callable[..., Any], n: int | None = None, *, backend:
         >>> bool(abs(cotangent @ tangent - 1.0) < 1e-12)
         True
     """
+    if segment is not None and (isinstance(segment, bool) or not isinstance(segment, (int, np.integer)) or segment < 1):
+        raise InputError("a segment has a positive number of steps", got=repr(segment), expected="1, 2, 3, …")
     size, first = traced_first(f, n)
-    return TapeFree(f, size, backend, first)
+    return TapeFree(f, size, backend, first, None if segment is None else int(segment))
