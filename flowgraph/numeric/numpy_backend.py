@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
 
@@ -14,8 +14,15 @@ from flowgraph.numeric.backend import Backend, Pivoting, System, Values
 from flowgraph.numeric.external import ExternalBlock, factor_external
 from flowgraph.numeric.numpy_blocks import Assembly, Factor, assembly_of, solve_external
 from flowgraph.numeric.numpy_evaluation import Evaluation, evaluation_of
-from flowgraph.numeric.numpy_sweeps import Solve, Sweep, Templates, forward_sweep, inverse_sweep, reverse_sweep
-from flowgraph.numeric.numpy_sweeps import templates_of
+from flowgraph.numeric.numpy_sweeps import (
+    Solve,
+    Sweep,
+    Templates,
+    forward_sweep,
+    inverse_sweep,
+    reverse_sweep,
+    templates_of,
+)
 from flowgraph.numeric.numpy_terms import MINUS, OFFSET, PLUS
 from flowgraph.numeric.reduced import Reduced
 from flowgraph.numeric.schedule import Schedule
@@ -82,7 +89,7 @@ class Prepared:
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class NumpyValues(Values):
     """Values that know how to be swept.
 
@@ -164,7 +171,7 @@ class NumpyBackend(Backend):
         outputs, watched, fine = prepared.evaluation.run(x, data)
         if data is None:
             return Values(outputs, watched, fine, np.zeros((len(x), 0)), 0)
-        return NumpyValues(outputs, watched, fine, data.T, OFFSET, prepared)
+        return NumpyValues(outputs, watched, fine, data.T, OFFSET, prepared=prepared)
 
     def forward(self, system: System, values: Values, rhs: Array) -> Array:
         if isinstance(values, NumpyValues) and values.prepared.reduced is system:
@@ -187,14 +194,14 @@ class NumpyBackend(Backend):
         labels, size = labels_of(values), len(values.data)
         rows, pivots, others, place = inverse.survey
         zero_row, zero_block = np.full(size, -1), np.full(size, -1)
-        small: list[Array] = []
+        n_small = np.zeros(size, dtype=np.int64)
         # A pivot is small where it is 0, or small beside another entry of its row.
         for b in range(size):
             own = labels[:, b]
             sizes = np.abs(own.take(pivots))
             suspicious = sizes == 0.0
             suspicious[place[sizes.take(place) <= threshold * np.abs(own.take(others))]] = True
-            small.append(rows[suspicious].astype(np.int32))
+            n_small[b] = np.count_nonzero(suspicious)
             zeros = rows[sizes == 0.0]
             if len(zeros):
                 zero_row[b] = zeros.min()
@@ -209,12 +216,14 @@ class NumpyBackend(Backend):
         first = np.full(size, blocks)
         for own, factor in zip(templates.members, factors, strict=True):
             if factor is not None:
-                np.minimum(first, np.where(factor.singular, own[:, None], blocks).min(axis=0, initial=blocks), out=first)
+                np.minimum(
+                    first, np.where(factor.singular, own[:, None], blocks).min(axis=0, initial=blocks), out=first
+                )
         for block, members in zip(external.tolist(), whole, strict=True):
             failed = np.array([found is None for found in members], dtype=bool)
             first[failed] = np.minimum(first[failed], block)
         zero_block[first < blocks] = first[first < blocks]
-        return Pivoting(zero_row, zero_block, tuple(small), Factors(factors, whole))
+        return Pivoting.of(zero_row, zero_block, n_small, Factors(factors, whole))
 
     def forward_inverse(self, inverse: PreparedInverse, values: Values, pivoting: Pivoting, rhs: Array) -> Array:
         out = _run(inverse.forward.of(len(rhs)), labels_of(values), pivoting.factors, rhs, transposed=False)

@@ -277,9 +277,7 @@ def evaluation_of(reduced: Reduced) -> Evaluation:
     )
 
 
-def _fixed_powers(
-    constants: Array, kinds: Array, starts: Array, operands: Array, arity: Array
-) -> tuple[Array, Array]:
+def _fixed_powers(constants: Array, kinds: Array, starts: Array, operands: Array, arity: Array) -> tuple[Array, Array]:
     """Arities and operations, with squares and cubes for powers whose exponent is the constant 2 or 3."""
     powers = np.flatnonzero(kinds == _POWER)
     powers = powers[operands[starts[powers] + 1] < 0]

@@ -113,9 +113,7 @@ def lay_out_all(
             strict=True,
         )
     )
-    found.extend(
-        (first, _run_of(order[first:last], starts, labels, sources, to, divisor)) for first, last in runs
-    )
+    found.extend((first, _run_of(order[first:last], starts, labels, sources, to, divisor)) for first, last in runs)
     return sorted(found, key=lambda step: step[0])
 
 
