@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from flowgraph.numeric.functions import ijvp, ivjp, jvp, linearize, vjp
     from flowgraph.numeric.linearization import Linearization
     from flowgraph.numeric.plan import Plan, plan
+    from flowgraph.numeric.tape_free import TapeFree, tape_free
     from flowgraph.operations import OPERATIONS, Operation
     from flowgraph.orders import count_orders, enumerate_orders, sample_orders
     from flowgraph.program import Program
@@ -79,6 +80,7 @@ _HOMES = MappingProxyType(
         "flowgraph.numeric.functions": ("ijvp", "ivjp", "jvp", "linearize", "vjp"),
         "flowgraph.numeric.linearization": ("Linearization",),
         "flowgraph.numeric.plan": ("Plan", "plan"),
+        "flowgraph.numeric.tape_free": ("TapeFree", "tape_free"),
         "flowgraph.operations": ("OPERATIONS", "Operation"),
         "flowgraph.orders": ("count_orders", "enumerate_orders", "sample_orders"),
         "flowgraph.program": ("Program",),
@@ -130,6 +132,7 @@ __all__ = [
     "SingularJacobian",
     "Site",
     "Structure",
+    "TapeFree",
     "TraceError",
     "Verification",
     "Vertex",
@@ -154,6 +157,7 @@ __all__ = [
     "parse",
     "plan",
     "sample_orders",
+    "tape_free",
     "trace",
     "verify",
     "vjp",
