@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
 
@@ -14,8 +14,15 @@ from flowgraph.numeric.backend import Backend, Pivoting, System, Values
 from flowgraph.numeric.external import ExternalBlock, factor_external
 from flowgraph.numeric.numpy_blocks import Assembly, Factor, assembly_of, solve_external
 from flowgraph.numeric.numpy_evaluation import Evaluation, evaluation_of
-from flowgraph.numeric.numpy_sweeps import Solve, Sweep, Templates, forward_sweep, inverse_sweep, reverse_sweep
-from flowgraph.numeric.numpy_sweeps import templates_of
+from flowgraph.numeric.numpy_sweeps import (
+    Solve,
+    Sweep,
+    Templates,
+    forward_sweep,
+    inverse_sweep,
+    reverse_sweep,
+    templates_of,
+)
 from flowgraph.numeric.numpy_terms import MINUS, OFFSET, PLUS
 from flowgraph.numeric.reduced import Reduced
 from flowgraph.numeric.schedule import Schedule
@@ -209,7 +216,9 @@ class NumpyBackend(Backend):
         first = np.full(size, blocks)
         for own, factor in zip(templates.members, factors, strict=True):
             if factor is not None:
-                np.minimum(first, np.where(factor.singular, own[:, None], blocks).min(axis=0, initial=blocks), out=first)
+                np.minimum(
+                    first, np.where(factor.singular, own[:, None], blocks).min(axis=0, initial=blocks), out=first
+                )
         for block, members in zip(external.tolist(), whole, strict=True):
             failed = np.array([found is None for found in members], dtype=bool)
             first[failed] = np.minimum(first[failed], block)

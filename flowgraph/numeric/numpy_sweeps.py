@@ -2,8 +2,8 @@
 
 Forward and forward inverse find tangents of values. Reverse finds cotangents of values, and reverse inverse one
 multiplier λ for each row: Σ c λ over the rows that read a value, less λ of the row that computes it, plus the cotangent
-that is given for it, is 0 for every value that is no output. Both are gathered from where they are known, so that no two
-sums write to one place.
+that is given for it, is 0 for every value that is no output. Both are gathered from where they are known, so that no
+two sums write to one place.
 
 Reference: THEORY sections 2 and 7.
 """
@@ -251,9 +251,7 @@ def inverse_sweep(schedule: Schedule, templates: Templates, *, transposed: bool,
     sub[:n_rows][rows.inner] = 1 + depth[rows.inner]
     deepest = int(sub.max(initial=0)) + 1
     free, bound = np.flatnonzero(~is_equation), np.flatnonzero(is_equation)
-    free_order, free_begin, free_pooled = arrange(
-        (level * deepest + sub)[free], counts[free], divisor[free] >= 0, free
-    )
+    free_order, free_begin, free_pooled = arrange((level * deepest + sub)[free], counts[free], divisor[free] >= 0, free)
     free_order = free[free_order]
     # No run goes past a level with blocks.
     passed = np.zeros(len(s.levels) + 1, dtype=np.int64)
@@ -291,9 +289,7 @@ def inverse_sweep(schedule: Schedule, templates: Templates, *, transposed: bool,
         order, begin, pooled = arrange(level[bound], counts[bound], np.zeros(len(bound), dtype=bool), to[bound])
         order = bound[order]
         found = lay_out(order, begin, pooled, starts, labels, sources, to, np.full(size, -1))
-        ranked.extend(
-            (at, 2, 0, k, found[k]) for k, at in enumerate(level[order[begin[:-1]]].tolist())
-        )
+        ranked.extend((at, 2, 0, k, found[k]) for k, at in enumerate(level[order[begin[:-1]]].tolist()))
         ranked.extend((at, 3, 0, k, solve) for k, (at, solve) in enumerate(solves))
     ranked.sort(key=lambda step: step[:4])
     return Sweep(given + size, tuple(step for *_, step in ranked), result)

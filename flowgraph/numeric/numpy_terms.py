@@ -7,7 +7,6 @@ for programs made of array expressions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -201,9 +200,7 @@ def _before(counts: Array) -> Array:
     return np.cumsum(counts) - counts
 
 
-def compress(
-    values: Array, begin: Array, end: Array, *, units: bool = False, broadcast: bool = False
-) -> list[Any]:
+def compress(values: Array, begin: Array, end: Array, *, units: bool = False, broadcast: bool = False) -> list[Any]:
     """The places of each run: a slice where they are consecutive.
 
     Args:
