@@ -97,12 +97,14 @@ class PartialGroup:
                 adjoint = adjoint.copy()
                 for members, others in self.again:
                     adjoint[members] += p[others]
-        if isinstance(self.partial, float):
+        if not callable(self.partial):
             np.multiply(adjoint, self.partial, out=into)
-        elif self.above is None:
-            into[...] = self.partial(*(gather(v, places) for places in self.operands))
+            return
+        found = self.partial(*(gather(v, places) for places in self.operands))
+        if self.above is None:
+            into[...] = found
         else:
-            np.multiply(self.partial(*(gather(v, places) for places in self.operands)), adjoint, out=into)
+            np.multiply(found, adjoint, out=into)
 
 
 def _itself(x: Array) -> Array:
