@@ -7,7 +7,7 @@ of the registry's SymPy forms, not the registry's own. A second oracle is the co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from random import Random
@@ -27,6 +27,7 @@ Numbers = list[Any]
 
 EPS = float(np.finfo(float).eps)
 DIGITS = 50
+ROUNDINGS = 4
 
 
 # -- one operation -----------------------------------------------------------------------------------------------------
@@ -60,9 +61,10 @@ class Truth:
         digits: decimal digits carried.
         outputs: (m,) f(x).
         rows: (m, n) J, row by row.
-        growth: the error of J relative to ‖J‖ that rounding of the values, the partials and the sums of the forward
-            sweep makes, in units of the machine epsilon, as a few random roundings show it. An engine that computes in
-            float64 knows J, and the residual of a solution, no better than this.
+        growth: the error of J v relative to ‖J‖ ‖v‖ that rounding makes, in the values, the partials and the forward
+            sweep, in units of the machine epsilon, as a few random roundings show it. An engine that computes in float64
+            knows the residual of a solution no better than this.
+        growth_transposed: the same for Jᵀ w.
     """
 
     digits: int
@@ -70,6 +72,7 @@ class Truth:
     rows: list[Numbers]
     n: int
     growth: float
+    growth_transposed: float
 
     @property
     def m(self) -> int:
@@ -89,7 +92,7 @@ class Truth:
     def transposed(self) -> Truth:
         """The same for Jᵀ, without a value."""
         columns = [[row[j] for row in self.rows] for j in range(self.n)]
-        return Truth(self.digits, [], columns, self.m, self.growth)
+        return Truth(self.digits, [], columns, self.m, self.growth_transposed, self.growth)
 
     @cached_property
     def _factored(self) -> tuple[list[Numbers], list[int], int]:
@@ -148,7 +151,8 @@ class Truth:
 def _columns(v: ArrayLike) -> list[Numbers]:
     array = np.asarray(v, dtype=float)
     assert np.isfinite(array).all(), "the engine returned a number that is not finite"
-    return [[mpf(float(a)) for a in column] for column in array.reshape(array.shape[0], -1).T]
+    table = array[:, np.newaxis] if array.ndim == 1 else array
+    return [[mpf(float(a)) for a in column] for column in table.T]
 
 
 def _columnwise(function: Callable[[Numbers], Numbers], v: ArrayLike) -> Array:
@@ -206,51 +210,87 @@ def truth(program: Program, x: ArrayLike, digits: int = DIGITS) -> Truth:
 def _truth(program: Program, x: tuple[float, ...], digits: int) -> Truth:
     with mpmath.workdps(digits):
         assert len(x) == program.n_inputs
-        exact, rows = sweep(program, [mpf(float(a)) for a in x], None)
-        growth = 0.0
-        for seed in range(3):
-            _, moved = sweep(program, [mpf(float(a)) for a in x], Random(seed))
-            growth = max(growth, _distance(rows, moved) / EPS)
+        point = [mpf(float(a)) for a in x]
+        exact, rows = sweep(program, point)
+        forward, reverse = _growth(program, point, rows)
         outputs = [exact[k] for k in program.outputs.tolist()]
-        return Truth(digits, outputs, rows, program.n_inputs, growth)
+        return Truth(digits, outputs, rows, program.n_inputs, forward, reverse)
 
 
-def _distance(rows: list[Numbers], moved: list[Numbers]) -> float:
-    size = max((sum(abs(a) for a in row) for row in rows), default=mpf(0))
-    pairs = (zip(one, two, strict=True) for one, two in zip(rows, moved, strict=True))
-    error = max((sum(abs(a - b) for a, b in pair) for pair in pairs), default=mpf(0))
-    return float(error / size) if size else 0.0
-
-
-def sweep(program: Program, x: Numbers, rounding: Random | None) -> tuple[Numbers, list[Numbers]]:
-    """All values and the rows of J by the chain rule; with ``rounding``, every number a little wrong."""
-    n = program.n_inputs
-    constants = [mpf(c) for c in program.constants.tolist()]
-    values = list(x)
-    rows: list[dict[int, Any]] = [{j: mpf(1)} for j in range(n)]
+def _functions_of(program: Program) -> Iterator[tuple[Any, tuple[Any, ...], list[int], list[int]]]:
+    """For every step: the operation, its derivatives, its operands, and the places through which derivatives flow."""
     starts, columns = program.starts.tolist(), program.operands.tolist()
-
-    def nearly(number: Any) -> Any:
-        return number if rounding is None else number * (1 + mpf(EPS * rounding.uniform(-0.5, 0.5)))
-
     for k, code in enumerate(program.codes.tolist()):
         operands = columns[starts[k] : starts[k + 1]]
+        slots = [s for s, o in enumerate(operands) if o >= 0 and s not in OPERATIONS[code].inactive]
+        yield *_functions(code), operands, slots
+
+
+def _evaluate(program: Program, x: Numbers, rounded: Callable[[Any], Any]) -> tuple[Numbers, list[list[Any]]]:
+    """All values, and for each step the pairs of an argument and the partial by it."""
+    constants = [mpf(c) for c in program.constants.tolist()]
+    values, partials = list(x), []
+    for value, derivatives, operands, slots in _functions_of(program):
         numbers = [values[o] if o >= 0 else constants[-1 - o] for o in operands]
-        value, partials = _functions(code)
-        row: dict[int, Any] = {}
-        for slot, operand in enumerate(operands):
-            if operand < 0 or slot in OPERATIONS[code].inactive or not rows[operand]:
-                continue
-            partial = partials[slot](*numbers)
-            # A partial of 1 or −1 has no rounding error.
-            factor = partial if abs(partial) == 1 else nearly(partial)
-            for j, a in rows[operand].items():
-                row[j] = nearly(row[j] + factor * a) if j in row else factor * a
+        found = [(operands[s], mpf(derivatives[s](*numbers))) for s in slots]
+        # A partial of 1 or −1 has no rounding error.
+        partials.append([(o, p if abs(p) == 1 else rounded(p)) for o, p in found])
         result = value(*numbers)
-        assert not isinstance(result, mpmath.mpc), f"step {k + 1} is not real"
-        values.append(nearly(mpf(result)))
+        assert not isinstance(result, mpmath.mpc), "a value is not real"
+        values.append(rounded(mpf(result)))
+    return values, partials
+
+
+def sweep(program: Program, x: Numbers) -> tuple[Numbers, list[Numbers]]:
+    """All values, and the rows of J by the chain rule."""
+    n = program.n_inputs
+    values, partials = _evaluate(program, x, lambda number: number)
+    rows: list[dict[int, Any]] = [{j: mpf(1)} for j in range(n)]
+    for pairs in partials:
+        row: dict[int, Any] = {}
+        for argument, partial in pairs:
+            for j, a in rows[argument].items():
+                row[j] = row.get(j, 0) + partial * a
         rows.append(row)
     return values, [[rows[k].get(j, mpf(0)) for j in range(n)] for k in program.outputs.tolist()]
+
+
+def _growth(program: Program, x: Numbers, rows: list[Numbers]) -> tuple[float, float]:
+    """What ``Truth.growth`` and its transpose are: J v and Jᵀ w by sweeps in which every operation rounds at random."""
+    n, outputs = program.n_inputs, program.outputs.tolist()
+    columns = [[row[j] for row in rows] for j in range(n)]
+    forward = reverse = 0.0
+    for seed in range(ROUNDINGS):
+        rng = Random(seed)
+
+        def rounded(number: Any, rng: Random = rng) -> Any:
+            return number * (1 + mpf(EPS * rng.uniform(-0.5, 0.5)))
+
+        _, partials = _evaluate(program, x, rounded)
+        v = [mpf(rng.choice((-1, 1)) * rng.uniform(0.3, 1.0)) for _ in range(n)]
+        tangents = list(v)
+        for pairs in partials:
+            total = mpf(0)
+            for argument, partial in pairs:
+                total = rounded(total + rounded(partial * tangents[argument]))
+            tangents.append(total)
+        forward = max(forward, _relative([tangents[k] for k in outputs], rows, v))
+        w = [mpf(rng.choice((-1, 1)) * rng.uniform(0.3, 1.0)) for _ in outputs]
+        cotangents = [mpf(0)] * program.n_values
+        for k, a in zip(outputs, w, strict=True):
+            cotangents[k] += a
+        for k in reversed(range(program.n_steps)):
+            for argument, partial in partials[k]:
+                cotangents[argument] = rounded(cotangents[argument] + rounded(partial * cotangents[n + k]))
+        reverse = max(reverse, _relative(cotangents[:n], columns, w))
+    return forward, reverse
+
+
+def _relative(found: Numbers, rows: list[Numbers], v: Numbers) -> float:
+    """‖found − M v‖ / (‖M‖ ‖v‖) in units of the machine epsilon."""
+    size = max((sum(abs(a) for a in row) for row in rows), default=mpf(0)) * max(map(abs, v), default=mpf(0))
+    error = max((abs(a - b) for a, b in zip(found, _product(rows, v), strict=True)), default=mpf(0))
+    return float(error / size / EPS) if size else 0.0
 
 
 # -- NumPy functions ---------------------------------------------------------------------------------------------------
@@ -267,7 +307,7 @@ def complex_step(f: Callable[[Any], Any], x: ArrayLike) -> Array:
 def residual(matrix: Array, x: Array, v: Array) -> float:
     """‖v − M x‖ / (‖M‖ ‖x‖ + ‖v‖) for a float64 matrix, in units of the machine epsilon, by exact products."""
     rows = [[mpf(float(a)) for a in row] for row in matrix]
-    return Truth(DIGITS, [], rows, matrix.shape[1], 0.0).residual(x, v)
+    return Truth(DIGITS, [], rows, matrix.shape[1], 0.0, 0.0).residual(x, v)
 
 
 def parity(order: Sequence[int]) -> int:
