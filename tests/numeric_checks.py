@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numeric_oracle import EPS, Truth
 from numpy.typing import NDArray
+
+from flowgraph.errors import AccuracyWarning
 
 Array = NDArray[Any]
 
@@ -85,9 +90,21 @@ def check_slogdet(lin: Any, truth: Truth) -> None:
     assert abs(value - expected) <= slip, (value, expected, slip)
 
 
+@contextmanager
+def warned_rightly(truth: Truth) -> Iterator[None]:
+    """Let through warnings about the residual where rounding alone makes it large, and no other."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        assert issubclass(warning.category, AccuracyWarning), warning
+    assert not caught or max(slack(truth), slack(truth.transposed)) > 50.0, [str(w.message) for w in caught]
+
+
 def check_all(lin: Any, truth: Truth, seed: int = 0) -> None:
     """Everything above, for a square J that is not singular at the point."""
-    check_value(lin, truth)
-    check_direct(lin, truth, seed)
-    check_inverse(lin, truth, seed)
-    check_slogdet(lin, truth)
+    with warned_rightly(truth):
+        check_value(lin, truth)
+        check_direct(lin, truth, seed)
+        check_inverse(lin, truth, seed)
+        check_slogdet(lin, truth)

@@ -238,6 +238,12 @@ def conditioned_cases(count: int = 1000, most: float = 1e8) -> tuple[Case, ...]:
     return tuple(_conditioned(count, most))
 
 
+@lru_cache(maxsize=1)
+def steady_cases() -> tuple[Case, ...]:
+    """Those of them in which rounding grows little."""
+    return tuple(c for c in conditioned_cases() if max(c.truth.growth, c.truth.growth_transposed) < 40)
+
+
 def _conditioned(count: int, most: float) -> Iterator[Case]:
     seed = found = 0
     while found < count:

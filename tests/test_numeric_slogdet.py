@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numeric_checks import check_slogdet
 from numeric_oracle import parity, truth
-from numeric_programs import conditioned_cases, random_case
+from numeric_programs import random_case, steady_cases
 
 import flowgraph as fg
 from flowgraph.builder import Builder
@@ -34,7 +34,7 @@ def test_permuted_outputs_of_random_programs(seed: int, backend: str) -> None:
     """Permuting the outputs multiplies the determinant by the sign of the permutation."""
     from dataclasses import replace
 
-    case = conditioned_cases()[seed]
+    case = steady_cases()[seed]
     n = case.program.n_inputs
     sign, value = fg.linearize(case.program, case.x, backend=backend).slogdet()
     for k in range(6):
@@ -69,7 +69,7 @@ def test_blocks_of_every_kind(size: int, kind: str, backend: str) -> None:
 
 
 def test_members_of_a_batch(backend: str) -> None:
-    for case in conditioned_cases()[:30]:
+    for case in steady_cases()[:30]:
         n = case.program.n_inputs
         x = case.x * np.random.default_rng(0).uniform(0.999, 1.001, (5, n))
         plan = fg.plan(case.program, backend=backend)
@@ -121,7 +121,7 @@ def test_no_overflow_of_the_determinant(backend: str) -> None:
 def test_the_estimate_of_the_condition(backend: str) -> None:
     """A lower bound of cond₁(J), seldom three times too low, and never ten times on these."""
     ratios = []
-    for case in conditioned_cases()[:300]:
+    for case in steady_cases()[:300]:
         found = fg.linearize(case.program, case.x, backend=backend).condest()
         true = case.truth.condition
         assert found <= true * (1 + 1e-6 + 1e-15 * true * case.truth.growth), (str(case), found, true)
