@@ -314,7 +314,9 @@ class _Sweep:
         swept = np.zeros((len(alive), values.outputs.shape[1], along.shape[2]))
         if len(good):
             none: dict[int, FlowgraphError] = {}
-            swept[good] = self._swept(segment, analysed, values.of_members(good), at[good], along[good], alive[good], none)
+            swept[good] = self._swept(
+                segment, analysed, values.of_members(good), at[good], along[good], alive[good], none
+            )
             wrong |= {int(good[b]): error for b, error in none.items()}
         return swept
 
