@@ -1,6 +1,14 @@
-"""Kernels that Numba has kept on disk know the file they were compiled from, not the files it imports."""
+"""Fixtures that tests of several modules share, and a fresh start for compiled kernels.
 
+Kernels that Numba has kept on disk know the file they were compiled from, not the files it imports.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 import flowgraph
 
@@ -16,3 +24,11 @@ def pytest_configure() -> None:
     if any(index.stat().st_mtime < newest for index in kept):
         for path in kept:
             path.unlink(missing_ok=True)
+
+
+@pytest.fixture(params=["numpy", "compiled"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Each backend of the numeric engine in turn."""
+    if request.param == "compiled" and find_spec("numba") is None:
+        pytest.skip("the compiled backend needs Numba")
+    return request.param
