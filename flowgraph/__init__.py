@@ -21,6 +21,8 @@ from flowgraph.version import __version__
 if TYPE_CHECKING:
     from flowgraph.analysis import Analysis, analyze
     from flowgraph.errors import (
+        AccuracyWarning,
+        BranchError,
         DomainError,
         FlowgraphError,
         GraphError,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         NotInvertible,
         ParseError,
         ProgramError,
+        SingularJacobian,
         TraceError,
     )
     from flowgraph.graph import Bundle, Edge, FlowGraph, Vertex
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
     from flowgraph.liveness import Kind, Liveness
     from flowgraph.lumping import Lump, Lumping, best_order, lumps
     from flowgraph.modes import OperationCount, count_operations, derive
+    from flowgraph.numeric.functions import ijvp, ivjp, jvp, linearize, vjp
+    from flowgraph.numeric.linearization import Linearization
+    from flowgraph.numeric.plan import Plan, plan
     from flowgraph.operations import OPERATIONS, Operation
     from flowgraph.orders import count_orders, enumerate_orders, sample_orders
     from flowgraph.program import Program
@@ -52,6 +58,8 @@ _HOMES = MappingProxyType(
     {
         "flowgraph.analysis": ("Analysis", "analyze"),
         "flowgraph.errors": (
+            "AccuracyWarning",
+            "BranchError",
             "DomainError",
             "FlowgraphError",
             "GraphError",
@@ -60,6 +68,7 @@ _HOMES = MappingProxyType(
             "NotInvertible",
             "ParseError",
             "ProgramError",
+            "SingularJacobian",
             "TraceError",
         ),
         "flowgraph.graph": ("Bundle", "Edge", "FlowGraph", "Vertex"),
@@ -67,6 +76,9 @@ _HOMES = MappingProxyType(
         "flowgraph.liveness": ("Kind", "Liveness"),
         "flowgraph.lumping": ("Lump", "Lumping", "best_order", "lumps"),
         "flowgraph.modes": ("OperationCount", "count_operations", "derive"),
+        "flowgraph.numeric.functions": ("ijvp", "ivjp", "jvp", "linearize", "vjp"),
+        "flowgraph.numeric.linearization": ("Linearization",),
+        "flowgraph.numeric.plan": ("Plan", "plan"),
         "flowgraph.operations": ("OPERATIONS", "Operation"),
         "flowgraph.orders": ("count_orders", "enumerate_orders", "sample_orders"),
         "flowgraph.program": ("Program",),
@@ -87,8 +99,10 @@ _HOME = MappingProxyType(
 __all__ = [
     "OPERATIONS",
     "RULES",
+    "AccuracyWarning",
     "Analysis",
     "Block",
+    "BranchError",
     "Bundle",
     "Certificate",
     "Derivation",
@@ -99,6 +113,7 @@ __all__ = [
     "GraphError",
     "InputError",
     "Kind",
+    "Linearization",
     "Liveness",
     "Lump",
     "Lumping",
@@ -108,9 +123,11 @@ __all__ = [
     "Operation",
     "OperationCount",
     "ParseError",
+    "Plan",
     "Program",
     "ProgramError",
     "Rule",
+    "SingularJacobian",
     "Site",
     "Structure",
     "TraceError",
@@ -126,14 +143,20 @@ __all__ = [
     "enumerate_orders",
     "format",
     "from_sympy",
+    "ijvp",
+    "ivjp",
     "jacobian",
+    "jvp",
     "linear_map",
+    "linearize",
     "load",
     "lumps",
     "parse",
+    "plan",
     "sample_orders",
     "trace",
     "verify",
+    "vjp",
 ]
 
 

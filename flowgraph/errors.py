@@ -90,6 +90,10 @@ class TraceError(FlowgraphError, TypeError):
     """A Python function that cannot be traced."""
 
 
+class BranchError(TraceError):
+    """A branch on a traced value where there is no point at which to take it."""
+
+
 class DomainError(FlowgraphError, ValueError):
     """A value outside the domain of an operation."""
 
@@ -113,6 +117,34 @@ class NotInvertible(FlowgraphError, ValueError):
         super().__init__(what, **told)
         self.step = step
         self.certificate = certificate
+
+
+class SingularJacobian(FlowgraphError, ArithmeticError):
+    """An inverse asked of a Jacobian that is singular at the point at hand.
+
+    Attributes:
+        step: 1-based index of the step to blame.
+        members: of a batch, the numbers of the members that are singular; None for a single point.
+        solution: of a batch, the results, NaN for the members that are singular; else None.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        step: int | None = None,
+        members: tuple[int, ...] | None = None,
+        solution: object | None = None,
+        **told: str | None,
+    ) -> None:
+        super().__init__(what, **told)
+        self.step = step
+        self.members = members
+        self.solution = solution
+
+
+class AccuracyWarning(UserWarning):
+    """A result of an inverse sweep that has fewer correct digits than float64 could give."""
 
 
 class NotApplicable(FlowgraphError, ValueError):

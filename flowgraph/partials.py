@@ -299,7 +299,7 @@ def evaluate(program: Program, x: NDArray[Any], unknown: Callable[[int], float] 
             if not (step.operation.domain.contains(*operands) and np.isfinite(result)):
                 raise DomainError(
                     f"{step.function} is not defined and differentiable here",
-                    where=f"step {step.index + 1}: {step}",
+                    where=f"step {step.index + 1}: {step}" + (f", line {step.line}" if step.line else ""),
                     got=", ".join(repr(float(o)) for o in operands),
                     expected=step.operation.domain.text,
                 )

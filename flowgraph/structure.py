@@ -143,7 +143,7 @@ def match_rows(flow: DataFlow) -> Array:
     """
     matching = _follow_what_dies(flow)
     unmatched = np.flatnonzero((matching < 0) & _is_row(flow))
-    return _augment(flow, matching, unmatched) if len(unmatched) else matching
+    return augment(flow, matching, unmatched) if len(unmatched) else matching
 
 
 def _is_row(flow: DataFlow) -> Array:
@@ -178,7 +178,7 @@ def _follow_what_dies(flow: DataFlow) -> Array:
     return matching
 
 
-def _augment(flow: DataFlow, matching: Array, unmatched: Array) -> Array:
+def augment(flow: DataFlow, matching: Array, unmatched: Array) -> Array:
     """Match as many more rows as can be, by a maximum flow of unit capacities from them to the free columns."""
     rows, columns = entries(flow)
     n_rows, n_columns = len(matching), flow.n_inputs + flow.n_steps

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
+from flowgraph.errors import BranchError
 from flowgraph.tracing.conditions import numeric, signed
 from flowgraph.tracing.elementwise import constant, select, unary
 from flowgraph.tracing.recorder import Recorder
@@ -349,7 +350,7 @@ class TracedBool(_Traced):
         if constant(codes):
             return self.numbers()
         if recorder.point is None:
-            raise recorder.error(f"{what} depends on a traced value", remedy=_REMEDY_BRANCH)
+            raise recorder.error(f"{what} depends on a traced value", remedy=_REMEDY_BRANCH, kind=BranchError)
         values = recorder.values(codes)
         if np.isnan(values).any():
             raise recorder.error(

@@ -230,9 +230,17 @@ class Recorder:
         place = f"{code.co_filename}, line {frame.f_lineno}, in {code.co_name}"
         return f"{place}: {text if len(text) <= 80 else text[:77] + '…'}" if text else place
 
-    def error(self, what: str, *, got: str | None = None, expected: str | None = None, remedy: str) -> TraceError:
+    def error(
+        self,
+        what: str,
+        *,
+        got: str | None = None,
+        expected: str | None = None,
+        remedy: str,
+        kind: type[TraceError] = TraceError,
+    ) -> TraceError:
         """A ``TraceError`` that says where the user's code stands."""
-        return TraceError(what, where=self.place(), got=got, expected=expected, remedy=remedy)
+        return kind(what, where=self.place(), got=got, expected=expected, remedy=remedy)
 
     def not_finite(self, number: float) -> TraceError:
         """The error for a constant that is no finite number."""

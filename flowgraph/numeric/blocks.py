@@ -1,0 +1,273 @@
+"""How each block of several rows is solved: what is eliminated, in which order, and how its matrix is stored.
+
+A row of a block that computes its own result is *inner*: it is eliminated with the pivot 1, so its result is a
+combination D of the block's unknowns and of known values. The others are *equations*: A u = (known), A is l×l. Unknowns
+and equations are ordered so that the entries of every D and every row of A lie in short intervals; A is then a band,
+or a small dense matrix. What fits neither is *external*: it goes to LAPACK or SuperLU as a whole.
+
+Blocks that look the same are laid out once.
+
+Reference: THEORY section 7; A. George and J. Liu, Computer Solution of Large Sparse Positive Definite Systems, ch. 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+Array = NDArray[Any]
+
+DENSE, BAND, EXTERNAL = 0, 1, 2
+"""The kinds of blocks: a dense matrix, row by row; a band, row by row with room for row exchanges; external."""
+
+_LARGEST_DENSE = 160
+"""Dense blocks with more unknowns than this go to LAPACK."""
+
+_WIDEST = 96
+"""Bands with more diagonals below the main one than this go to SuperLU."""
+
+_MOST_ENTRIES = 20_000_000
+"""Blocks whose elimination has more entries than this go to SuperLU without looking closer."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockTable:
+    """The blocks of several rows.
+
+    Attributes:
+        starts: (K + 1,) where the rows of each block begin in ``rows``.
+        rows: row numbers, ascending in each block.
+        found_in: (n + R,) the block that finds each value, or −1. Empty without blocks.
+        place: (n + R,) column of each unknown; −1 − (offset of its D in the workspace) for inner results.
+        equation: per row of ``rows``: its place among the equations, or −1 for inner rows.
+        low, high: per row of ``rows``: the first column of its D or its row of A, and one more than the last.
+        sizes: (K,) l, the number of unknowns.
+        lower, upper: (K,) diagonals of A below and above the main one.
+        kinds: (K,) DENSE, BAND or EXTERNAL.
+        unknown_starts: (K + 1,) where the unknowns of each block begin in ``unknowns``.
+        unknowns: value numbers by column.
+        factor_starts: (K + 1,) where the numbers of each factored A begin; 0 numbers where external.
+        workspace: numbers needed for the D of one block at most.
+        template: (K,) blocks with one number look the same.
+    """
+
+    starts: Array
+    rows: Array
+    found_in: Array
+    place: Array
+    equation: Array
+    low: Array
+    high: Array
+    sizes: Array
+    lower: Array
+    upper: Array
+    kinds: Array
+    unknown_starts: Array
+    unknowns: Array
+    factor_starts: Array
+    workspace: int
+    template: Array
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Template:
+    """One layout, in numbers local to the block.
+
+    Attributes:
+        place: per row: column of the unknown that it is matched with, or −1 − (offset of D) for inner rows.
+        equation, low, high: as in ``BlockTable``.
+        size, lower, upper, kind: as there, for one block.
+        columns: the local row matched with the unknown of each column.
+        workspace: numbers for the D of the inner rows.
+    """
+
+    place: Array
+    equation: Array
+    low: Array
+    high: Array
+    size: int
+    lower: int
+    upper: int
+    kind: int
+    columns: Array
+    workspace: int
+
+    @property
+    def n_numbers(self) -> int:
+        """Numbers of the factored A."""
+        width = {DENSE: self.size, BAND: 2 * self.lower + self.upper + 1, EXTERNAL: 0}[self.kind]
+        return self.size * width
+
+
+def lay_out(
+    starts: Array, arguments: Array, n: int, pivots: Array, holder: Array, begin: Array, rows: Array, several: Array
+) -> BlockTable:
+    """Lay out the blocks ``several`` of a block decomposition.
+
+    Args:
+        starts, arguments, pivots: the system, see ``Schedule``.
+        n: number of inputs.
+        holder: (n + R,) the row matched with each value.
+        begin, rows: where each block begins, and its rows.
+        several: the blocks of more than one row.
+    """
+    none = np.zeros(0, dtype=np.int32)
+    if len(several) == 0:
+        zero = np.zeros(1, dtype=np.int64)
+        return BlockTable(zero, none, none, none, none, none, none, none, none, none, none, zero, none, zero, 0, none)
+    n_rows = len(pivots)
+    sizes = np.diff(begin)[several]
+    own_starts = np.concatenate([[0], np.cumsum(sizes)])
+    own_rows = rows[np.repeat(begin[several] - own_starts[:-1], sizes) + np.arange(own_starts[-1])]
+    block_of = np.full(n_rows, -1, dtype=np.int32)
+    block_of[own_rows] = np.repeat(np.arange(len(several), dtype=np.int32), sizes)
+    local = np.zeros(n_rows, dtype=np.int32)
+    local[own_rows] = np.arange(own_starts[-1]) - np.repeat(own_starts[:-1], sizes)
+    # Every entry, and every row's own result, by the local number of the row that finds the value; −1 if known.
+    counts = np.diff(starts)[own_rows]
+    entry_starts = np.concatenate([[0], np.cumsum(counts)])
+    entries = np.repeat(starts[own_rows] - entry_starts[:-1], counts) + np.arange(entry_starts[-1])
+    owner = np.repeat(block_of[own_rows], counts)
+
+    def code(values: Array, of: Array) -> Array:
+        held = holder[values]
+        inside = (held >= 0) & (block_of[np.maximum(held, 0)] == of)
+        return np.where(inside, local[np.maximum(held, 0)], -1).astype(np.int32)
+
+    codes = code(arguments[entries], owner)
+    results = code(n + own_rows, block_of[own_rows])
+    inner = pivots[own_rows] < 0
+    templates: list[_Template] = []
+    known: dict[tuple[bytes, ...], int] = {}
+    template = np.empty(len(several), dtype=np.int32)
+    for b in range(len(several)):
+        first, last = own_starts[b], own_starts[b + 1]
+        span = slice(entry_starts[first], entry_starts[last])
+        columns = (counts[first:last], codes[span], results[first:last], inner[first:last])
+        key = tuple(column.tobytes() for column in columns)
+        if key not in known:
+            known[key] = len(templates)
+            templates.append(_lay_out_one(*columns))
+        template[b] = known[key]
+    of = [templates[t] for t in template.tolist()]
+    table_sizes = np.array([t.size for t in of], dtype=np.int32)
+    found_in = np.full(n + n_rows, -1, dtype=np.int32)
+    place = np.zeros(n + n_rows, dtype=np.int32)
+    values = n + own_rows
+    divided = ~inner
+    values[divided] = arguments[pivots[own_rows[divided]]]
+    found_in[values] = block_of[own_rows]
+    place[values] = np.concatenate([t.place for t in of])
+    by_column = np.concatenate([t.columns + start for t, start in zip(of, own_starts[:-1].tolist(), strict=True)])
+    return BlockTable(
+        starts=own_starts,
+        rows=own_rows,
+        found_in=found_in,
+        place=place,
+        equation=np.concatenate([t.equation for t in of]),
+        low=np.concatenate([t.low for t in of]),
+        high=np.concatenate([t.high for t in of]),
+        sizes=table_sizes,
+        lower=np.array([t.lower for t in of], dtype=np.int32),
+        upper=np.array([t.upper for t in of], dtype=np.int32),
+        kinds=np.array([t.kind for t in of], dtype=np.int32),
+        unknown_starts=np.concatenate([[0], np.cumsum(table_sizes)]),
+        unknowns=values[by_column].astype(np.int32),
+        factor_starts=np.concatenate([[0], np.cumsum([t.n_numbers for t in of])]),
+        workspace=max(t.workspace for t in of),
+        template=template,
+    )
+
+
+def _lay_out_one(counts: Array, codes: Array, results: Array, inner: Array) -> _Template:
+    """The layout of one block.
+
+    Args:
+        counts: number of entries of each row.
+        codes: per entry: the local row that finds the value, or −1.
+        results: per row: the local row that finds its result, or −1.
+        inner: per row: whether it computes its own result.
+    """
+    equations = np.flatnonzero(~inner)
+    size = len(equations)
+    ordinal = np.full(len(counts), -1, dtype=np.int64)
+    ordinal[equations] = np.arange(size)
+    patterns = _patterns(counts, codes, results, inner, ordinal)
+    column, lower, upper = np.arange(size), size, size
+    if patterns is not None:
+        column, lower, upper = _best_order([patterns[k] for k in equations.tolist()], size)
+    as_band = lower <= _WIDEST and 2 * lower + upper + 1 < 0.8 * size
+    kind = BAND if as_band else DENSE if size <= _LARGEST_DENSE else EXTERNAL
+    if kind == EXTERNAL or patterns is None:
+        kind, low, high = EXTERNAL, np.zeros(len(counts)), np.zeros(len(counts))
+    else:
+        # Equations stand in the order of the unknowns that they are matched with, so the pairing is even.
+        spans = [(int(column[p].min()), int(column[p].max()) + 1) if len(p) else (0, 0) for p in patterns]
+        low, high = np.array(spans).T
+    lengths = np.where(inner, high - low, 0)
+    offsets = np.cumsum(lengths) - lengths
+    equation = np.where(inner, -1, column[ordinal])
+    return _Template(
+        place=np.where(inner, -1 - offsets, column[ordinal]).astype(np.int32),
+        equation=equation.astype(np.int32),
+        low=low.astype(np.int32),
+        high=high.astype(np.int32),
+        size=size,
+        lower=lower if kind == BAND else size - 1,
+        upper=upper if kind == BAND else size - 1,
+        kind=kind,
+        columns=equations[np.argsort(column)],
+        workspace=int(lengths.sum()),
+    )
+
+
+def _patterns(counts: Array, codes: Array, results: Array, inner: Array, ordinal: Array) -> list[Array] | None:
+    """Per row: which unknowns its D, or its row of A, depends on, ascending; None where that is too much."""
+    patterns: list[Array] = []
+    position, total = 0, 0
+    for row, count in enumerate(counts.tolist()):
+        met = codes[position : position + count]
+        position += count
+        met = met[met >= 0]
+        if not inner[row] and results[row] >= 0:
+            met = np.append(met, results[row])
+        direct = ordinal[met[~inner[met]]]
+        through = met[inner[met]]
+        parts = [direct, *(patterns[k] for k in through.tolist())]
+        patterns.append(np.unique(np.concatenate(parts)) if len(parts) > 1 or len(direct) > 1 else direct)
+        total += len(patterns[-1])
+        if total > _MOST_ENTRIES:
+            return None
+    return patterns
+
+
+def _best_order(rows: list[Array], size: int) -> tuple[Array, int, int]:
+    """The column of each unknown, and the diagonals of A below and above the main one, in the better of two orders."""
+    lengths = np.array([len(row) for row in rows])
+    at = np.repeat(np.arange(size), lengths)
+    to = np.concatenate(rows).astype(np.int64) if size else np.zeros(0, dtype=np.int64)
+    natural = np.arange(size)
+    best = (natural, *_band(natural, at, to))
+    if size > 2:
+        both = csr_array(
+            (np.ones(2 * len(at)), (np.concatenate([at, to]), np.concatenate([to, at]))), shape=(size, size)
+        )
+        column = np.empty(size, dtype=np.int64)
+        column[reverse_cuthill_mckee(both, symmetric_mode=True)] = natural
+        other = (column, *_band(column, at, to))
+        if other[1] + other[2] < best[1] + best[2]:
+            best = other
+    return best
+
+
+def _band(column: Array, at: Array, to: Array) -> tuple[int, int]:
+    offset = column[to] - column[at]
+    return int(max(0, -offset.min(initial=0))), int(max(0, offset.max(initial=0)))

@@ -1,0 +1,252 @@
+"""The four sweeps over rows that stand alone, as compiled loops; blocks are called where they stand in the order.
+
+Row r is ż − Σ c ẋ = 0. The array of tangents or cotangents has one row per value and one column per right-hand side.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from flowgraph.numeric.compiled.block_kernels import solve_block, solve_block_transposed
+
+Array = NDArray[Any]
+
+
+@njit(cache=True, error_model="numpy")
+def forward(starts: Array, arguments: Array, c: Array, n: int, x: Array) -> None:
+    """Tangents of all values from those of the inputs, one right-hand side."""
+    for r in range(len(starts) - 1):
+        s = 0.0
+        for e in range(starts[r], starts[r + 1]):
+            s += c[e] * x[arguments[e]]
+        x[n + r] = s
+
+
+@njit(cache=True, error_model="numpy")
+def forward_many(starts: Array, arguments: Array, c: Array, n: int, x: Array) -> None:
+    """As ``forward``, for several right-hand sides."""
+    for r in range(len(starts) - 1):
+        for j in range(x.shape[1]):
+            x[n + r, j] = 0.0
+        for e in range(starts[r], starts[r + 1]):
+            v, label = arguments[e], c[e]
+            for j in range(x.shape[1]):
+                x[n + r, j] += label * x[v, j]
+
+
+@njit(cache=True, error_model="numpy")
+def reverse(starts: Array, arguments: Array, c: Array, n: int, x: Array) -> None:
+    """Cotangents of all values from those of the outputs, one right-hand side."""
+    for r in range(len(starts) - 2, -1, -1):
+        g = x[n + r]
+        for e in range(starts[r], starts[r + 1]):
+            x[arguments[e]] += c[e] * g
+
+
+@njit(cache=True, error_model="numpy")
+def reverse_many(starts: Array, arguments: Array, c: Array, n: int, x: Array) -> None:
+    """As ``reverse``, for several right-hand sides."""
+    for r in range(len(starts) - 2, -1, -1):
+        for e in range(starts[r], starts[r + 1]):
+            v, label = arguments[e], c[e]
+            for j in range(x.shape[1]):
+                x[v, j] += label * x[n + r, j]
+
+
+@njit(cache=True, error_model="numpy")
+def forward_inverse(
+    order: Array,
+    starts: Array,
+    arguments: Array,
+    pivots: Array,
+    c: Array,
+    n: int,
+    table: Any,
+    factors: Array,
+    swaps: Array,
+    x: Array,
+) -> None:
+    """Tangents of all values from those of the outputs, one right-hand side. The others must be 0 before."""
+    column = x.reshape(len(x), 1)
+    for i in range(len(order)):
+        r = order[i]
+        if r < 0:
+            solve_block(-1 - r, starts, arguments, c, n, table, factors, swaps, column)
+            continue
+        s = 0.0
+        # The argument sought is still 0.
+        for e in range(starts[r], starts[r + 1]):
+            s += c[e] * x[arguments[e]]
+        p = pivots[r]
+        if p >= 0:
+            x[arguments[p]] = (x[n + r] - s) / c[p]
+        else:
+            x[n + r] = s
+
+
+@njit(cache=True, error_model="numpy")
+def forward_inverse_many(
+    order: Array,
+    starts: Array,
+    arguments: Array,
+    pivots: Array,
+    c: Array,
+    n: int,
+    table: Any,
+    factors: Array,
+    swaps: Array,
+    x: Array,
+) -> None:
+    """As ``forward_inverse``, for several right-hand sides."""
+    k = x.shape[1]
+    s = np.empty(k)
+    for i in range(len(order)):
+        r = order[i]
+        if r < 0:
+            solve_block(-1 - r, starts, arguments, c, n, table, factors, swaps, x)
+            continue
+        s[:] = 0.0
+        for e in range(starts[r], starts[r + 1]):
+            v, label = arguments[e], c[e]
+            for j in range(k):
+                s[j] += label * x[v, j]
+        p = pivots[r]
+        if p >= 0:
+            v, label = arguments[p], c[p]
+            for j in range(k):
+                x[v, j] = (x[n + r, j] - s[j]) / label
+        else:
+            for j in range(k):
+                x[n + r, j] = s[j]
+
+
+@njit(cache=True, error_model="numpy")
+def reverse_inverse(
+    order: Array,
+    starts: Array,
+    arguments: Array,
+    pivots: Array,
+    c: Array,
+    n: int,
+    table: Any,
+    factors: Array,
+    swaps: Array,
+    x: Array,
+) -> None:
+    """Cotangents of the outputs from those of the inputs, one right-hand side. The others must be 0 before."""
+    column = x.reshape(len(x), 1)
+    for i in range(len(order) - 1, -1, -1):
+        r = order[i]
+        if r < 0:
+            solve_block_transposed(-1 - r, starts, arguments, c, n, table, factors, swaps, column)
+            continue
+        p = pivots[r]
+        if p >= 0:
+            # What is left at the argument found is not read again.
+            g = x[arguments[p]] / c[p]
+            x[n + r] += g
+            for e in range(starts[r], starts[r + 1]):
+                x[arguments[e]] -= c[e] * g
+        else:
+            g = x[n + r]
+            for e in range(starts[r], starts[r + 1]):
+                x[arguments[e]] += c[e] * g
+
+
+@njit(cache=True, error_model="numpy")
+def reverse_inverse_many(
+    order: Array,
+    starts: Array,
+    arguments: Array,
+    pivots: Array,
+    c: Array,
+    n: int,
+    table: Any,
+    factors: Array,
+    swaps: Array,
+    x: Array,
+) -> None:
+    """As ``reverse_inverse``, for several right-hand sides."""
+    k = x.shape[1]
+    g = np.empty(k)
+    for i in range(len(order) - 1, -1, -1):
+        r = order[i]
+        if r < 0:
+            solve_block_transposed(-1 - r, starts, arguments, c, n, table, factors, swaps, x)
+            continue
+        p = pivots[r]
+        if p >= 0:
+            v, label = arguments[p], c[p]
+            for j in range(k):
+                g[j] = x[v, j] / label
+                x[n + r, j] += g[j]
+        else:
+            for j in range(k):
+                g[j] = -x[n + r, j]
+        for e in range(starts[r], starts[r + 1]):
+            v, label = arguments[e], c[e]
+            for j in range(k):
+                x[v, j] -= label * g[j]
+
+
+@njit(cache=True, error_model="numpy")
+def survey(
+    starts: Array, arguments: Array, pivots: Array, alone: Array, c: Array, threshold: float
+) -> tuple[int, int, Array]:
+    """The scalar pivots at a point.
+
+    Returns:
+        The first row whose pivot is 0, or −1; how many there are; the rows whose pivot is smaller than ``threshold``
+        times the largest coefficient of its row, those with 0 included.
+    """
+    first, zeros, small = -1, 0, 0
+    n_rows = len(starts) - 1
+    for keep in range(2):
+        if keep:
+            rows = np.empty(small, np.int32)
+            small = 0
+        for r in range(n_rows):
+            p = pivots[r]
+            if p < 0 or not alone[r]:
+                continue
+            largest = 0.0
+            for e in range(starts[r], starts[r + 1]):
+                largest = max(largest, abs(c[e]))
+            size = abs(c[p])
+            if size <= threshold * largest:
+                if keep:
+                    rows[small] = r
+                elif size == 0.0:
+                    zeros += 1
+                    if first < 0:
+                        first = r
+                small += 1
+        if small == 0 and not keep:
+            return first, zeros, np.empty(0, np.int32)
+    return first, zeros, rows
+
+
+@njit(cache=True, error_model="numpy")
+def log_pivots(order: Array, pivots: Array, c: Array) -> tuple[float, float]:
+    """(sign, log|·|) of the product of the scalar pivots, without overflow on the way."""
+    sign, total, product = 1.0, 0.0, 1.0
+    for i in range(len(order)):
+        r = order[i]
+        if r < 0 or pivots[r] < 0:
+            continue
+        p = c[pivots[r]]
+        if p < 0.0:
+            sign = -sign
+        size = abs(p)
+        if 1e-20 < size < 1e20:
+            product *= size
+            if not 1e-150 < product < 1e150:
+                total += np.log(product)
+                product = 1.0
+        else:
+            total += np.log(size)
+    return sign, total + np.log(product)

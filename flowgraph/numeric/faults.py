@@ -1,0 +1,133 @@
+"""What went wrong at a point, in the program's own terms: which step, which operation, which operands, which line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flowgraph.errors import DomainError, InputError, SingularJacobian
+from flowgraph.numeric.reduced import Reduced
+from flowgraph.partials import evaluate
+from flowgraph.program import Guard, Program, Step
+
+Array = NDArray[Any]
+
+
+def place(step: Step) -> str:
+    """A step with its number and its line."""
+    return f"step {step.index + 1}: {step}" + (f", line {step.line}" if step.line else "")
+
+
+def _operands(program: Program, values: Array, step: Step) -> list[float]:
+    return [float(values[o]) if o >= 0 else float(program.constants[-1 - o]) for o in step.operands]
+
+
+def domain_fault(program: Program, x: Array, member: int | None) -> DomainError | None:
+    """Why a program has no finite value, or no finite partials, at x (n,); None where it has."""
+    of = "" if member is None else f"member {member} of the batch, "
+    try:
+        values = evaluate(program, x)
+    except DomainError as error:
+        return DomainError(
+            error.what, where=f"{of}{error.where}", got=error.got, expected=error.expected, remedy=error.remedy
+        )
+    with np.errstate(all="ignore"):
+        for step in program.steps():
+            operands = _operands(program, values, step)
+            for slot, operand in enumerate(step.operands):
+                if operand < 0 or step.operation is None or slot in step.operation.inactive:
+                    continue
+                partial = float(step.operation.partials[slot](*operands))
+                if not np.isfinite(partial):
+                    return DomainError(
+                        f"the partial of {step.function} with respect to {step.texts[slot]} is not finite here",
+                        where=f"{of}{place(step)}",
+                        got=", ".join(map(repr, operands)),
+                        remedy="float64 ends at 1.8e308: scale the program",
+                    )
+    return None
+
+
+def guard_fault(guard: Guard, watched: Array, member: int | None) -> InputError:
+    """The program was traced along another branch than the one this point takes."""
+    wrong = int(np.flatnonzero((watched > 0.0) != guard.outcomes)[0])
+    of = "" if member is None else f"member {member} of the batch, "
+    return InputError(
+        "the program does not hold at this x: a branch goes the other way",
+        where=f"{of}line {guard.line}" if guard.line else of.rstrip(", ") or None,
+        got=f"a condition that is {float(watched[wrong])!r}",
+        expected="more than 0" if guard.outcomes[wrong] else "at most 0",
+        remedy="trace the function at this x; a plan of the function itself does that",
+    )
+
+
+def zero_partial(reduced: Reduced, row: int, argument: int, x: Array) -> tuple[Step, int, list[float]] | None:
+    """The first step on the way from an argument to the result of a statement whose partial is 0 at x.
+
+    Returns:
+        The step, the operand place, and the operands; None where no single partial is 0, so that it is their sum, or
+        their product is too small for float64.
+    """
+    program = reduced.program
+    n = program.n_inputs
+    values = evaluate(program, x)
+    begin = int(reduced.ends[row - 1]) if row else 0
+    inside = set(reduced.tape[begin : reduced.ends[row]].tolist())
+    source = argument if argument < n else n + int(reduced.roots[argument - n])
+    reached = {source}
+    with np.errstate(all="ignore"):
+        for k in sorted(inside):
+            step = program.step(k)
+            for slot, operand in enumerate(step.operands):
+                if operand not in reached or step.operation is None or slot in step.operation.inactive:
+                    continue
+                operands = _operands(program, values, step)
+                if float(step.operation.partials[slot](*operands)) == 0.0:
+                    return step, slot, operands
+                reached.add(n + k)
+    return None
+
+
+def singular_row(reduced: Reduced, row: int, argument: int, x: Array, member: int | None) -> SingularJacobian:
+    """J is singular at x because of one scalar pivot."""
+    program = reduced.program
+    found = zero_partial(reduced, row, argument, x)
+    of = "" if member is None else f"member {member} of the batch, "
+    if found is not None:
+        step, slot, operands = found
+        got = f"∂{step.name}/∂{step.texts[slot]} = 0"
+    else:
+        step = program.step(int(reduced.roots[row]))
+        values = evaluate(program, x)
+        operands = _operands(program, values, step)
+        n = program.n_inputs
+        name = program.name(argument if argument < n else n + int(reduced.roots[argument - n]))
+        got = f"∂{step.name}/∂{name} = 0"
+    listed = ", ".join(
+        text if text == repr(v) or not text.isidentifier() else f"{text} = {v!r}"
+        for text, v in zip(step.texts, operands, strict=True)
+    )
+    return SingularJacobian(
+        "the Jacobian is singular at this x",
+        step=step.index + 1,
+        where=f"{of}{place(step)}",
+        got=f"{got} at {listed}",
+        expected="a partial that is not 0: the value is found by dividing by it",
+        remedy="choose another x; jvp and vjp work here",
+    )
+
+
+def singular_block(reduced: Reduced, rows: Array, member: int | None) -> SingularJacobian:
+    """J is singular at x because of a block of several rows."""
+    steps = np.sort(reduced.roots[rows])
+    first, last = reduced.program.step(int(steps[0])), reduced.program.step(int(steps[-1]))
+    of = "" if member is None else f"member {member} of the batch, "
+    return SingularJacobian(
+        "the Jacobian is singular at this x",
+        step=first.index + 1,
+        where=f"{of}the block of {len(steps)} rows from {place(first)} to {place(last)}",
+        got="a matrix without an inverse",
+        remedy="choose another x; jvp and vjp work here",
+    )

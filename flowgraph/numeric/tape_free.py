@@ -1,0 +1,5 @@
+"""placeholder"""
+
+
+def tape_free(f, x, backend):
+    raise NotImplementedError
