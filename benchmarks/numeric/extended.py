@@ -109,35 +109,51 @@ def extended_system(program: fg.Program, x: Array, *, merged: bool = False) -> E
     program = program.without_dead_code()
     n = program.n_inputs
     rows = partials(program, x).matrix
+    matched = _matching(_with_outputs(rows, program.outputs))
     kept = np.arange(program.n_values)
     if merged:
         reads = np.bincount(rows.indices, minlength=program.n_values)
         reads[program.outputs] = 2
         once = reads == 1
         once[:n] = False
-        inner = rows[once[n:]]
-        outer = rows[~once[n:]]
-        stays = sparse.diags_array((~once).astype(float))
-        goes = sparse.csr_array(
-            (np.ones(int(once.sum())), (np.flatnonzero(once), np.arange(int(once.sum())))),
-            shape=(program.n_values, int(once.sum())),
-        )
-        while (part := sparse.csr_array(outer @ goes)).nnz:
-            outer = sparse.csr_array(outer @ stays + part @ inner)
-        outer.eliminate_zeros()
+        rows, matched = _merged(rows, once, matched)
         kept = np.flatnonzero(~once)
-        rows = outer[:, kept]
-    count = rows.shape[0]
     position = np.zeros(program.n_values, dtype=np.int64)
     position[kept] = np.arange(len(kept))
-    steps = sparse.eye_array(count, n + count, k=n, format="csr") - rows
-    ones = (np.ones(n), (np.arange(n), position[program.outputs]))
-    outputs = sparse.csr_array(ones, shape=(n, n + count))
-    whole = sparse.csr_array(sparse.vstack([steps, outputs], format="csr"))
-    order = _matching(whole)
-    matrix = sparse.csc_array(whole[order])
+    matrix = sparse.csc_array(_with_outputs(rows, position[program.outputs])[matched])
     matrix.sort_indices()
-    return ExtendedSystem(matrix, n, order)
+    return ExtendedSystem(matrix, n, matched)
+
+
+def _with_outputs(rows: Any, outputs: Array) -> Any:
+    """I − C for the steps, and a unit row for each output."""
+    count, width = rows.shape
+    n = width - count
+    steps = sparse.eye_array(count, width, k=n, format="csr") - rows
+    units = sparse.csr_array((np.ones(n), (np.arange(n), outputs)), shape=(n, width))
+    return sparse.csr_array(sparse.vstack([steps, units], format="csr"))
+
+
+def _merged(rows: Any, once: Array, matched: Array) -> tuple[Any, Array]:
+    """The rows with the values that are read once substituted, and the matching that this leaves."""
+    n = len(once) - rows.shape[0]
+    inner, outer = rows[once[n:]], rows[~once[n:]]
+    stays = sparse.diags_array((~once).astype(float))
+    gone = np.flatnonzero(once)
+    goes = sparse.csr_array((np.ones(len(gone)), (gone, np.arange(len(gone)))), shape=(len(once), len(gone)))
+    while (part := sparse.csr_array(outer @ goes)).nnz:
+        outer = sparse.csr_array(outer @ stays + part @ inner)
+    # A row whose column goes gets the column that the row of that value had.
+    column = np.empty(len(once), dtype=np.int64)
+    column[matched] = np.arange(len(once))
+    rows_kept = np.concatenate([~once[n:], np.ones(n, dtype=bool)])
+    found = column[rows_kept]
+    while (late := once[found]).any():
+        found[late] = column[found[late] - n]
+    place = np.cumsum(~once) - 1
+    order = np.empty(len(found), dtype=np.int64)
+    order[place[found]] = np.arange(len(found))
+    return sparse.csr_array(outer[:, ~once]), order
 
 
 def _matching(matrix: Any) -> Array:

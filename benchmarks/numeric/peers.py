@@ -142,7 +142,8 @@ def matrix_free_gmres(instance: Instance, dense: bool) -> Found:
     def apply(t: Array) -> Array:
         nonlocal products
         products += 1
-        return np.asarray(product(at, jax.numpy.asarray(t.reshape(-1))))
+        # A copy: SciPy works in place on what it gets, and JAX gives arrays that are read-only.
+        return np.array(product(at, jax.numpy.asarray(t.reshape(-1))))
 
     operator = LinearOperator((n, n), matvec=apply, dtype=float)  # pyright: ignore[reportCallIssue]
     true = right_hand_side(n)
@@ -283,33 +284,36 @@ def casadi(instance: Instance, dense: bool) -> Found:
     return found
 
 
-_CASADI_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "add": "plus",
-        "sub": "minus",
-        "mul": "times",
-        "div": "rdivide",
-        "square": "sq",
-        "power": "power",
-        "hypot": "hypot",
-        "sin": "sin",
-        "cos": "cos",
-        "tanh": "tanh",
-        "exp": "exp",
-        "neg": "minus",
+_CASADI_NAMES = ("hypot", "sin", "cos", "tanh", "exp")
+
+
+def _casadi_functions(ca: Any) -> dict[str, Callable[..., Any]]:
+    """The operations that the families use."""
+    return {
+        "add": lambda u, w: u + w,
+        "sub": lambda u, w: u - w,
+        "mul": lambda u, w: u * w,
+        "div": lambda u, w: u / w,
+        "power": lambda u, w: u**w,
+        "neg": lambda u: -u,
+        "square": lambda u: u * u,
+        **{name: getattr(ca, name) for name in _CASADI_NAMES},
     }
-)
 
 
 def _as_sx(ca: Any, program: fg.Program, x: Any) -> Any:
     """The outputs as SX expressions, one node a step."""
-    functions = {code: getattr(ca, _CASADI_NAMES[op.name]) for code, op in enumerate(fg.OPERATIONS) if op.name in _CASADI_NAMES}
+    known = _casadi_functions(ca)
+    functions = [known.get(operation.name) for operation in fg.OPERATIONS]
     constants = program.constants.tolist()
     values: list[Any] = ca.vertsplit(x)
     operands, bounds = program.operands.tolist(), program.starts.tolist()
     for step, code in enumerate(program.codes.tolist()):
         arguments = [values[o] if o >= 0 else constants[-1 - o] for o in operands[bounds[step] : bounds[step + 1]]]
-        values.append(functions[code](*arguments) if fg.OPERATIONS[code].name != "neg" else -arguments[0])
+        function = functions[code]
+        if function is None:
+            raise KeyError(fg.OPERATIONS[code].name)
+        values.append(function(*arguments))
     return ca.vertcat(*[values[k] for k in program.outputs.tolist()])
 
 
