@@ -32,11 +32,11 @@ def linearise_batch(
     d: Array,
     fine: Array,
 ) -> None:
-    """``interpreter.linearise`` for every member."""
+    """Evaluation and coefficients of every member."""
     for b in prange(len(v)):
-        fine[b] = interpreter.linearise(
-            codes, left, right, third, to_left, to_right, ends, starts, inner, longest, v[b], d[b]
-        )
+        fine[b] = interpreter.rows(
+            0, len(ends), codes, left, right, third, to_left, to_right, ends, starts, inner, longest, v[b], d[b], 0
+        )[0]
 
 
 @njit(cache=True, parallel=True, error_model="numpy")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from flowgraph.numeric.backend import Backend, Pivoting, System, Values
 from flowgraph.numeric.blocks import EXTERNAL
-from flowgraph.numeric.compiled import drivers, interpreter, sweeps
+from flowgraph.numeric.compiled import drivers, interpreter, lanes, sweeps
 from flowgraph.numeric.compiled.block_kernels import Table, log_blocks, table_of
 from flowgraph.numeric.compiled.interpreter import CUBE
 from flowgraph.numeric.external import ExternalBlock, factor_external
@@ -24,7 +24,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tape:
-    """A program as the interpreter reads it, see ``interpreter.linearise``."""
+    """A program as the interpreter reads it, see ``interpreter.rows``; ``length`` as ``lanes.runs`` gives it."""
 
     codes: Array
     left: Array
@@ -35,6 +35,7 @@ class Tape:
     inner: int
     longest: int
     constants: Array
+    length: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +95,7 @@ class CompiledBackend(Backend):
             data = np.zeros((len(x), offset + len(reduced.arguments)))
             columns = (t.codes, t.left, t.right, t.third, t.to_left, t.to_right, reduced.ends, reduced.starts)
             if len(x) == 1:
-                fine[0] = interpreter.linearise(*columns, t.inner, t.longest, v[0], data[0])
+                fine[0] = lanes.linearise(*columns, t.length, t.inner, t.longest, v[0], data[0])
             elif len(x):
                 drivers.linearise_batch(*columns, t.inner, t.longest, v, data, fine)
         else:
@@ -248,17 +249,9 @@ def make_tape(reduced: Reduced) -> Tape:
     exponent[fixed] = program.constants[-1 - operands[second[fixed]]]
     codes[exponent == 2.0] = CODES["square"]
     codes[exponent == 3.0] = CUBE
-    return Tape(
-        codes=codes,
-        left=where[first],
-        right=right,
-        third=third,
-        to_left=target[first],
-        to_right=to_right,
-        inner=inner,
-        longest=longest,
-        constants=program.constants,
-    )
+    left, to_left = where[first], target[first]
+    length = lanes.runs(codes, left, right, to_left, to_right, reduced.ends, inner, longest)
+    return Tape(codes, left, right, third, to_left, to_right, inner, longest, program.constants, length)
 
 
 def _inverse_with_external(

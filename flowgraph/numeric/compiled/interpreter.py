@@ -169,7 +169,9 @@ def _rarer(code: int, x: float, y: float, c: float) -> tuple[float, float, float
 
 
 @njit(cache=True, error_model="numpy")
-def linearise(
+def rows(
+    first: int,
+    last: int,
     codes: Array,
     left: Array,
     right: Array,
@@ -182,10 +184,12 @@ def linearise(
     longest: int,
     v: Array,
     d: Array,
-) -> bool:
-    """Evaluate the rows and their coefficients.
+    conditions: int,
+) -> tuple[bool, int]:
+    """Evaluate rows ``first`` … ``last − 1`` and their coefficients, one after the other.
 
     Args:
+        first, last: the rows.
         codes: (T,) operation codes along the tape.
         left, right: (T,) places of the operands in ``v``; of ``select``, those that are selected.
         third: places of the conditions of ``select`` in ``v``, in order.
@@ -196,9 +200,10 @@ def linearise(
         longest: steps of the longest statement.
         v: constants, room for the longest statement, inputs; room for the results follows, and is filled.
         d: zeros: one number nobody reads, adjoints inside the statement, coefficients.
+        conditions: how many conditions were used.
 
     Returns:
-        Whether everything is finite and inside its domain.
+        Whether everything is finite and inside its domain; how many conditions were used.
     """
     result = len(v) - len(ends)
     a = np.empty(longest)
@@ -206,9 +211,8 @@ def linearise(
     wrong = False
     # 0 as long as everything is finite, NaN from then on.
     check = 0.0
-    conditions = 0
-    begin = 0
-    for r in range(len(ends)):
+    begin = ends[first - 1] if first > 0 else 0
+    for r in range(first, last):
         end = ends[r]
         z = 0.0
         for t in range(begin, end):
@@ -233,12 +237,12 @@ def linearise(
             check += d[1 + longest + e] * 0.0
         begin = end
     d[0] = 0.0
-    return not wrong and check == 0.0
+    return not wrong and check == 0.0, conditions
 
 
 @njit(cache=True, error_model="numpy")
 def evaluate(codes: Array, left: Array, right: Array, third: Array, ends: Array, inner: int, v: Array) -> bool:
-    """As ``linearise``, without the coefficients."""
+    """All rows as ``rows`` does it, without the coefficients."""
     result = len(v) - len(ends)
     wrong = False
     check = 0.0

@@ -1,0 +1,228 @@
+"""Evaluation of many equal statements at once: lanes.
+
+Code written on arrays becomes runs of rows whose statements are equal but for the values they read; the members of a
+batch are equal statements too. Each operation code is then looked at once for LANES of them, the arithmetic runs in
+vector registers, and no lane waits for another.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from flowgraph.numeric.compiled import interpreter
+from flowgraph.numeric.compiled.interpreter import step
+from flowgraph.operations import CODES
+
+Array = NDArray[Any]
+
+LANES = 16
+"""Statements that are evaluated together."""
+
+_FEWEST = 4
+"""Shorter runs are evaluated one by one."""
+
+_ADD, _SUB, _MUL, _DIV, _NEG, _SQUARE, _SELECT = (
+    CODES[name] for name in ("add", "sub", "mul", "div", "neg", "square", "select")
+)
+_CUBE = interpreter.CUBE
+
+
+@njit(inline="always", error_model="numpy")
+def operate(
+    code: int, x: Array, y: Array, c: Array, z: Array, a: Array, b: Array, j: int, width: int
+) -> bool:
+    """``interpreter.step`` on the first ``width`` lanes; results go to row j of z, a and b"""
+    if code == _ADD:
+        for q in range(width):
+            z[j, q] = x[q] + y[q]
+            a[j, q] = 1.0
+            b[j, q] = 1.0
+        return False
+    if code == _SUB:
+        for q in range(width):
+            z[j, q] = x[q] - y[q]
+            a[j, q] = 1.0
+            b[j, q] = -1.0
+        return False
+    if code == _MUL:
+        for q in range(width):
+            z[j, q] = x[q] * y[q]
+            a[j, q] = y[q]
+            b[j, q] = x[q]
+        return False
+    if code == _SQUARE:
+        for q in range(width):
+            z[j, q] = x[q] * x[q]
+            a[j, q] = 2.0 * x[q]
+            b[j, q] = 0.0
+        return False
+    if code == _CUBE:
+        for q in range(width):
+            s = x[q] * x[q]
+            z[j, q] = s * x[q]
+            a[j, q] = 3.0 * s
+            b[j, q] = 0.0
+        return False
+    if code == _NEG:
+        for q in range(width):
+            z[j, q] = -x[q]
+            a[j, q] = -1.0
+            b[j, q] = 0.0
+        return False
+    wrong = False
+    if code == _DIV:
+        for q in range(width):
+            s = x[q] / y[q]
+            z[j, q] = s
+            a[j, q] = 1.0 / y[q]
+            b[j, q] = -s / y[q]
+            wrong |= y[q] == 0.0
+        return wrong
+    for q in range(width):
+        s, t, u, outside = step(code, x[q], y[q], c[q])
+        z[j, q] = s
+        a[j, q] = t
+        b[j, q] = u
+        wrong |= outside
+    return wrong
+
+
+@njit(cache=True)
+def runs(
+    codes: Array, left: Array, right: Array, to_left: Array, to_right: Array, ends: Array, inner: int, longest: int
+) -> Array:
+    """(R,) for the first row of a run of equal statements its length, else 0."""
+    n_rows = len(ends)
+    length = np.zeros(n_rows, np.int32)
+    first = 0
+    before = -1
+    begin = 0
+    for r in range(n_rows):
+        end = ends[r]
+        same = end - begin == before
+        t = begin
+        while same and t < end:
+            o = t - before
+            same = codes[t] == codes[o] and codes[t] != _SELECT
+            same = same and _alike(left[t] - inner, left[o] - inner, longest)
+            same = same and _alike(right[t] - inner, right[o] - inner, longest)
+            same = same and _alike(to_left[t], to_left[o], longest + 1)
+            same = same and _alike(to_right[t], to_right[o], longest + 1)
+            t += 1
+        if not same:
+            first = r
+        length[first] += 1
+        before = end - begin
+        begin = end
+    return length
+
+
+@njit(cache=True)
+def _alike(one: int, other: int, bound: int) -> bool:
+    """Equal, or both outside 0 … bound − 1."""
+    return one == other or ((one < 0 or one >= bound) and (other < 0 or other >= bound))
+
+
+@njit(cache=True, error_model="numpy")
+def linearise(
+    codes: Array,
+    left: Array,
+    right: Array,
+    third: Array,
+    to_left: Array,
+    to_right: Array,
+    ends: Array,
+    starts: Array,
+    length: Array,
+    inner: int,
+    longest: int,
+    v: Array,
+    d: Array,
+) -> bool:
+    """``interpreter.linearise`` with the runs found by ``runs``."""
+    n_rows = len(ends)
+    result = len(v) - n_rows
+    base = 1 + longest
+    x, y, c = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
+    z, a, b = np.empty((longest, LANES)), np.empty((longest, LANES)), np.empty((longest, LANES))
+    g = np.zeros((longest, LANES))
+    check = np.zeros(LANES)
+    fine = True
+    conditions = 0
+    r = 0
+    begin = 0
+    while r < n_rows:
+        count = length[r]
+        size = ends[r] - begin
+        if count < _FEWEST:
+            # From here to the next run, one by one.
+            last = r + count
+            while last < n_rows and length[last] < _FEWEST:
+                last += length[last]
+            ok, conditions = interpreter.rows(
+                r, last, codes, left, right, third, to_left, to_right, ends, starts, inner, longest, v, d, conditions
+            )
+            fine &= ok
+            r = last
+            begin = ends[r - 1]
+            continue
+        for first in range(0, count, LANES):
+            width = min(LANES, count - first)
+            t0 = begin + first * size
+            for j in range(size):
+                t = t0 + j
+                p = left[t] - inner
+                if 0 <= p < longest:
+                    for q in range(width):
+                        x[q] = z[p, q]
+                else:
+                    for q in range(width):
+                        x[q] = v[left[t + q * size]]
+                p = right[t] - inner
+                if 0 <= p < longest:
+                    for q in range(width):
+                        y[q] = z[p, q]
+                else:
+                    for q in range(width):
+                        y[q] = v[right[t + q * size]]
+                fine &= not operate(codes[t], x, y, c, z, a, b, j, width)
+                for q in range(width):
+                    check[q] += z[j, q] * 0.0
+            r0 = r + first
+            for q in range(width):
+                v[result + r0 + q] = z[size - 1, q]
+                g[size - 1, q] = 1.0
+            for j in range(size - 1, -1, -1):
+                t = t0 + j
+                p = to_left[t]
+                if 0 < p < base:
+                    for q in range(width):
+                        g[p - 1, q] += g[j, q] * a[j, q]
+                elif p > 0:
+                    for q in range(width):
+                        d[to_left[t + q * size]] += g[j, q] * a[j, q]
+                p = to_right[t]
+                if 0 < p < base:
+                    for q in range(width):
+                        g[p - 1, q] += g[j, q] * b[j, q]
+                elif p > 0:
+                    for q in range(width):
+                        d[to_right[t + q * size]] += g[j, q] * b[j, q]
+                for q in range(width):
+                    g[j, q] = 0.0
+            e, stop = base + starts[r0], base + starts[r0 + width]
+            while e + LANES <= stop:
+                for q in range(LANES):
+                    check[q] += d[e + q] * 0.0
+                e += LANES
+            while e < stop:
+                check[0] += d[e] * 0.0
+                e += 1
+        r += count
+        begin = ends[r - 1]
+    d[0] = 0.0
+    return fine and check.sum() == 0.0
