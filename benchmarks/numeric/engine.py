@@ -5,7 +5,7 @@ The measurements take any object with the methods of ``Engine``, so that they ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,13 +67,10 @@ class Engine(Protocol):
 
 def missing(backend: str) -> str | None:
     """Why a backend cannot run here, or None where it can."""
-    if not hasattr(fg, "linearize"):
-        return "this flowgraph has no numeric engine"
-    if backend == "compiled":
-        try:
-            import numba  # noqa: F401
-        except ImportError:
-            return "Numba is not installed (the extra `fast`)"
+    if backend == "compiled" and importlib.util.find_spec("numba") is None:
+        return "Numba is not installed (the extra `fast`)"
+    if backend == "numpy" and importlib.util.find_spec("flowgraph.numeric.numpy_backend") is None:
+        return "this flowgraph has no NumPy backend"
     return None
 
 
@@ -98,5 +95,4 @@ class Flowgraph:
 
 def engine(backend: str) -> Engine:
     """flowgraph with that backend."""
-    make: Callable[[str], Engine] = Flowgraph
-    return make(backend)
+    return Flowgraph(backend)

@@ -65,7 +65,7 @@ def partials(program: fg.Program, x: Array) -> Partials:
         operands = program.operands[places]
         known = values[np.maximum(operands, 0)]
         if len(program.constants):
-            known = np.where(operands >= 0, known, program.constants[np.minimum(-1 - operands, -1) * (operands < 0)])
+            known = np.where(operands >= 0, known, program.constants[np.maximum(-1 - operands, 0)])
         arguments = tuple(known.T)
         values[program.n_inputs + steps] = operation.evaluate(*arguments)
         for slot, partial in enumerate(operation.partials):

@@ -357,7 +357,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
 )
 """All families by name."""
 
-ILL_CONDITIONED_COEFFICIENT = 0.045
+ILL_CONDITIONED_COEFFICIENT = 0.0432
 """c of the tridiagonal composition with n = 256 and 256 layers whose condition number is about 10¹⁰."""
 
 
