@@ -9,7 +9,7 @@ import numpy as np
 
 import flowgraph as fg
 from benchmarks.numeric.engine import Engine, Planned, Point
-from benchmarks.numeric.families import Instance, leapfrog
+from benchmarks.numeric.families import Instance, leapfrog, registers, tridiagonal
 from benchmarks.numeric.machines import random_machine
 from benchmarks.numeric.peers import nearby, right_hand_side
 from benchmarks.numeric.timing import once, peak, reset_peak, resident, timed
@@ -37,6 +37,7 @@ def instance_of_engine(engine: Engine, instance: Instance, dense: bool) -> Found
     n, x = instance.n, instance.x
     program, trace_seconds = once(instance.program)
     v = right_hand_side(n)
+    _, kernels = once(lambda: _warm(engine))
     before = resident()
     reset_peak()
     plan, setup = once(lambda: engine.plan(program))
@@ -46,6 +47,7 @@ def instance_of_engine(engine: Engine, instance: Instance, dense: bool) -> Found
     memory = peak() - before
     return {
         "setup": setup,
+        "kernels": kernels,
         "trace": trace_seconds,
         "first": first,
         "steps": program.n_steps,
@@ -54,6 +56,15 @@ def instance_of_engine(engine: Engine, instance: Instance, dense: bool) -> Found
         "predicted": _predicted(program),
         "times": _times(plan, point, x, v, dense),
     }
+
+
+def _warm(engine: Engine) -> None:
+    """Every sweep on two tiny programs, so that loading and compiling kernels is not counted as the program's."""
+    for tiny in (registers(3, 5), tridiagonal(4, 2, 0.1)):
+        point = engine.plan(tiny.program()).linearize(tiny.x)
+        for sweep in (point.jvp, point.vjp, point.ijvp, point.ivjp):
+            sweep(np.ones(tiny.n))
+        point.slogdet()
 
 
 def _times(plan: Planned, point: Point, x: Array, v: Array, dense: bool) -> Found:
@@ -143,6 +154,7 @@ def small_plan(engine: Engine) -> Found:
 
 def ten_million(engine: Engine) -> Found:
     """Trace, plan, linearise and solve ten million steps of leapfrog, once, and the peak of the whole process."""
+    _warm(engine)
     instance = leapfrog(16_384, 122)
     v = right_hand_side(instance.n)
     program, trace_seconds = once(instance.program)
