@@ -3,8 +3,8 @@
 The reference differentiates the layer by hand and computes with mpmath throughout: the trajectory, the tridiagonal
 matrix of each layer, and the solves, 50 digits each. It knows nothing of the programs, of the registry of operations or
 of the engine. Two right-hand sides, because they differ by orders of magnitude: a random v, for which J⁻¹ v lies where
-J is smallest and methods that never form J keep their digits; and v = J x₀ for a random x₀, for which every method loses
-what the condition number takes.
+J is smallest and methods that never form J keep their digits; and v = J x₀ for a random x₀, for which every method
+loses what the condition number takes.
 """
 
 from __future__ import annotations

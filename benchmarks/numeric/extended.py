@@ -159,8 +159,8 @@ def _merged(rows: Any, once: Array, matched: Array) -> tuple[Any, Array]:
 def _matching(matrix: Any) -> Array:
     """A row for each column, so that the diagonal is free of structural zeros.
 
-    SciPy's search begins greedily with the first column of each row: put the columns first that are read last here, that
-    is, those of the values that the step overwrites. Then little is left to search.
+    SciPy's search begins greedily with the first column of each row: put the columns first that are read last here,
+    that is, those of the values that the step overwrites. Then little is left to search.
     """
     size = matrix.shape[0]
     last = np.zeros(size, dtype=np.int64)

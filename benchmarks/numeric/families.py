@@ -8,7 +8,8 @@ length. All maps are square, smooth, and invertible at the start point that goes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
@@ -76,14 +77,12 @@ class Family:
         sizes: in ascending order.
         lump_free: whether every block of the program is scalar once statements are merged.
         about: what the function is, in a sentence.
-        variants: sizes that are no part of the scaling series.
     """
 
     title: str
     sizes: tuple[Size, ...]
     lump_free: bool
     about: str
-    variants: tuple[Size, ...] = field(default=())
 
 
 def _repeat(xp: Any, count: int, body: Callable[[Any], Any], state: Any) -> Any:
@@ -92,8 +91,7 @@ def _repeat(xp: Any, count: int, body: Callable[[Any], Any], state: Any) -> Any:
         for _ in range(count):
             state = body(state)
         return state
-    from jax import lax
-
+    lax = import_module("jax.lax")
     return lax.fori_loop(0, count, lambda _, inner: body(inner), state)
 
 
@@ -103,8 +101,7 @@ def _scan(xp: Any, body: Callable[[Any, Any], Any], state: Any, tables: Any) -> 
         for row in zip(*tables, strict=True):
             state = body(state, row)
         return state
-    from jax import lax
-
+    lax = import_module("jax.lax")
     return lax.scan(lambda inner, row: (body(inner, row), None), state, tuple(map(xp.asarray, tables)))[0]
 
 
@@ -197,6 +194,9 @@ def lorenz96(n: int, steps: int = 200, h: float = 0.01, force: float = 8.0) -> I
     return Instance(flow, state)
 
 
+_Row = tuple[str, tuple[Any, ...], bool, bool]
+"""Label, arguments, and whether dense peers and ``--quick`` take part."""
+
 LUMPS = (1, 1, 2, 3, 5, 8, 13)
 """Sizes of the lumps of the mixed recurrence, drawn with equal chances."""
 
@@ -250,7 +250,7 @@ def deep_registers(n: int, steps: int) -> Instance:
     return _machine(mixing_machine(n, steps))
 
 
-def _sizes(make: Callable[..., Instance], rows: tuple[tuple[str, tuple[Any, ...], bool, bool], ...]) -> tuple[Size, ...]:
+def _sizes(make: Callable[..., Instance], rows: tuple[_Row, ...]) -> tuple[Size, ...]:
     return tuple(
         Size(label, lambda arguments=arguments: make(*arguments), arguments[0], dense, quick)
         for label, arguments, dense, quick in rows
@@ -363,5 +363,4 @@ ILL_CONDITIONED_COEFFICIENT = 0.0432
 
 def instance(family: str, label: str) -> Instance:
     """The instance of a family at the size with that label."""
-    chosen = FAMILIES[family]
-    return next(size.make() for size in (*chosen.sizes, *chosen.variants) if size.label == label)
+    return next(size.make() for size in FAMILIES[family].sizes if size.label == label)

@@ -1,4 +1,4 @@
-"""KLU through ``ctypes``: analyse once, then refactor and solve. Needs libklu (Debian and Ubuntu: libsuitesparse-dev)."""
+"""KLU through ``ctypes``: analyse once, then refactor and solve. Needs libklu (Debian: libsuitesparse-dev)."""
 
 from __future__ import annotations
 

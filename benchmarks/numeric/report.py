@@ -57,7 +57,9 @@ def target_table(results: Found) -> Table:
     rows = []
     for target in targets(results):
         sign = "≥" if target.at_least else "≤"
-        rows.append((target.title, f"{sign} {number(target.limit)} {target.unit}".strip(), _reached(target), target.verdict))
+        rows.append(
+            (target.title, f"{sign} {number(target.limit)} {target.unit}".strip(), _reached(target), target.verdict)
+        )
     return ("target", "limit", "reached", ""), rows
 
 
@@ -140,14 +142,13 @@ def ratio_table(results: Found, family: str) -> Table:
 def exponent_table(results: Found) -> Table:
     """Growth of the time with the number of steps."""
     rows = []
-    for family, sizes in results.get("family", {}).items():
+    for family in results.get("family", {}):
         row = [FAMILIES[family].title]
         for name in (*BACKENDS, *PEERS):
             what = "jvp" if name == "jax" else "ijvp"
             found = [(steps, time) for steps, time, _, _ in series(results, family, name, what)]
             row.append(number(exponent([steps for steps, _ in found], [time for _, time in found]), 2))
         rows.append(tuple(row))
-        del sizes
     return ("family", *BACKENDS, "jax (J v)", *(name for name in PEERS if name != "jax")), rows
 
 
@@ -189,7 +190,10 @@ def _lines(measurement: str, found: Found) -> Iterable[tuple[str, str]]:
         times = found["times"]
         yield "linearise + ijvp, one x at a time", f"{number(times['ijvp']['median'] * 1e6)} µs"
         yield "linearise + jvp, one x at a time", f"{number(times['linearise + jvp']['median'] * 1e6)} µs"
-        yield f"a batch of {found['members']:,}, per member", f"{number(times['batch']['median'] * 1e6 / found['members'])} µs"
+        yield (
+            f"a batch of {found['members']:,}, per member",
+            f"{number(times['batch']['median'] * 1e6 / found['members'])} µs",
+        )
     elif measurement == "ten-million":
         for part in ("trace", "plan", "linearise", "solve"):
             yield part, f"{number(found[part])} s"
@@ -197,7 +201,9 @@ def _lines(measurement: str, found: Found) -> Iterable[tuple[str, str]]:
     else:
         for row in found["rows"]:
             what = f"{row['mode']}, {row['steps']:,} steps"
-            value = f"{number(row['memory'] / 1e6)} MB, {milliseconds(row['time'])} ms, differs by {row['difference']:.0e}"
+            value = (
+                f"{number(row['memory'] / 1e6)} MB, {milliseconds(row['time'])} ms, differs by {row['difference']:.0e}"
+            )
             yield what, value
 
 
@@ -260,22 +266,24 @@ def losses(results: Found) -> list[str]:
 _INTRODUCTION = """\
 # The numeric engine against other ways to J⁻¹v
 
-Written by `python -m benchmarks.numeric --output docs` (part of `make bench`); every number on this page comes from that one
-run. {machine}. Each contender ran in a process of its own, in float64. Times are medians with quartiles of at
+Written by `python -m benchmarks.numeric --output docs` (part of `make bench`); every number on this page comes from
+that one run. {machine}. Each contender ran in a process of its own, in float64. Times are medians with quartiles of at
 least five runs (one run where a single one takes seconds), after one to warm up.
 
 What is compared, at a *new* x each time:
 
-- **compiled**, **numpy**: flowgraph's two backends; J⁻¹v is linearise + ijvp, J v is linearise + jvp, at two points in turn.
+- **compiled**, **numpy**: flowgraph's two backends; J⁻¹v is linearise + ijvp, J v is linearise + jvp, at two points in
+  turn.
 - **jax**: `jax.jit(jax.jvp)`. **jax-dense**: `solve(jacfwd)`. **gmres**: SciPy's GMRES(50) on JAX's J v.
 - **casadi**: SX functions; J⁻¹v is its sparse J with the `csparse` solver.
 - **superlu**: SciPy's `splu` on the extended system E, which cannot keep its analysis.
-- **klu**: KLU on E with one row a step, analysed once; refactor + solve. **klu-merged**: the same with the values that are read
-  once merged into their readers. Both are *given* the partials at x, and the second also their products: evaluating
-  and merging is in flowgraph's time and not in theirs. "KLU merged : ijvp" in the tables adds flowgraph's linearise to it, which compares
-  the solves alone.
-- setup is tracing and planning, compiling, or analysing, once a program. "predicted" is the ratio of operation counts that
-  `fg.analyze` states. "Dense pays from" is the number of right-hand sides at one x from which a dense factorisation is cheaper.
+- **klu**: KLU on E with one row a step, analysed once; refactor + solve. **klu-merged**: the same with the values that
+  are read once merged into their readers. Both are *given* the partials at x, and the second also their products:
+  evaluating and merging is in flowgraph's time and not in theirs. "KLU merged : ijvp" in the tables adds flowgraph's
+  linearise to it, which compares the solves alone.
+- Setup is planning, compiling, or analysing, once a program. "Predicted" is the ratio of operation counts that
+  `fg.analyze` states. "Dense pays from" is the number of right-hand sides at one x from which a dense factorisation
+  is cheaper.
 """
 
 

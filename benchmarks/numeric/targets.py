@@ -179,7 +179,7 @@ def exponent(sizes: list[float], times: list[float]) -> float | None:
 
 
 def against_merged_klu(results: Found, family: str, label: str, backend: str) -> float | None:
-    """KLU on merged statements, had the engine evaluated and merged them for it, over the engine: each sweep's worth."""
+    """KLU on statements that the engine has evaluated and merged for it, over the engine."""
     klu = seconds(results, family, label, "klu-merged", "ijvp")
     evaluated = seconds(results, family, label, backend, "linearise")
     own = seconds(results, family, label, backend, "ijvp")
