@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from flowgraph.modes import OperationCount, count_operations, derive
     from flowgraph.numeric.functions import ijvp, ivjp, jvp, linearize, vjp
     from flowgraph.numeric.linearization import Linearization
+    from flowgraph.numeric.newton import newton, solve
     from flowgraph.numeric.plan import Plan, plan
     from flowgraph.operations import OPERATIONS, Operation
     from flowgraph.orders import count_orders, enumerate_orders, sample_orders
@@ -78,6 +79,7 @@ _HOMES = MappingProxyType(
         "flowgraph.modes": ("OperationCount", "count_operations", "derive"),
         "flowgraph.numeric.functions": ("ijvp", "ivjp", "jvp", "linearize", "vjp"),
         "flowgraph.numeric.linearization": ("Linearization",),
+        "flowgraph.numeric.newton": ("newton", "solve"),
         "flowgraph.numeric.plan": ("Plan", "plan"),
         "flowgraph.operations": ("OPERATIONS", "Operation"),
         "flowgraph.orders": ("count_orders", "enumerate_orders", "sample_orders"),
@@ -151,9 +153,11 @@ __all__ = [
     "linearize",
     "load",
     "lumps",
+    "newton",
     "parse",
     "plan",
     "sample_orders",
+    "solve",
     "trace",
     "verify",
     "vjp",

@@ -9,7 +9,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -60,10 +60,39 @@ def open_program(source: str, *, n: int | None = None, at: Sequence[float] | Non
     """
     if not is_python(source):
         return _load(source)
-    match = _FUNCTION.fullmatch(source)
-    path = Path(match[1] if match else source)
+    with open_function(source) as function:
+        point: Any = at if at is not None else n if n is not None else number_of_parameters(function, source)
+        if at is not None and n not in (None, len(at)):
+            raise InputError("the point does not have n entries", got=f"{len(at)} entries, n = {n}")
+        with user_errors(source):
+            return trace(function, point)
+
+
+@contextmanager
+def open_function(source: str) -> Iterator[Callable[..., Any]]:
+    """A function in a Python file, which is imported for it and stays so inside the ``with``.
+
+    What is printed inside goes to standard error.
+
+    Args:
+        source: ``path.py:function``.
+
+    Raises:
+        InputError: there is no such file or function, or importing it raises an error.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = f"{folder}/model.py"
+        ...     _ = Path(path).write_text("def f(u, w): return u * w, w")
+        ...     with open_function(f"{path}:f") as f:
+        ...         found = f(2, 3)
+        >>> found
+        (6, 3)
+    """
+    path, name = _parts(source)
     names = _functions(path)
-    if match is None or not match[2]:
+    if not name:
         raise InputError(
             "a Python file holds many functions",
             where=str(path),
@@ -72,12 +101,25 @@ def open_program(source: str, *, n: int | None = None, at: Sequence[float] | Non
             remedy=f"name one of its functions: {', '.join(names[:10])}" if names else "it defines no function",
         )
     with _module(path) as module:
-        function = _attribute(path, module, match[2], names)
-        point: Any = at if at is not None else n if n is not None else _number_of_parameters(function, source)
-        if at is not None and n not in (None, len(at)):
-            raise InputError("the point does not have n entries", got=f"{len(at)} entries, n = {n}")
-        with _Watched(path, f"{match[2]} raised", TraceError):
-            return trace(function, point)
+        yield _attribute(path, module, name, names)
+
+
+def user_errors(source: str) -> AbstractContextManager[None]:
+    """While the function ``path.py:function`` runs, what it raises becomes a ``TraceError`` that names the line.
+
+    Example:
+        >>> with user_errors("model.py:f"):
+        ...     raise InputError("errors of flowgraph stay as they are")
+        Traceback (most recent call last):
+        flowgraph.errors.InputError: errors of flowgraph stay as they are
+    """
+    path, name = _parts(source)
+    return _Watched(path, f"{name} raised", TraceError)
+
+
+def _parts(source: str) -> tuple[Path, str]:
+    match = _FUNCTION.fullmatch(source)
+    return (Path(match[1]), match[2]) if match else (Path(source), "")
 
 
 def _load(source: str) -> Program:
@@ -162,8 +204,20 @@ def _attribute(path: Path, module: ModuleType, dotted: str, names: Sequence[str]
     return found
 
 
-def _number_of_parameters(function: Callable[..., Any], source: str) -> int:
-    """The number of inputs, where the parameters of a function tell it."""
+def number_of_parameters(function: Callable[..., Any], source: str) -> int:
+    """The number of inputs, where the parameters of a function tell it.
+
+    Args:
+        function: the function.
+        source: how the user named it, for the error.
+
+    Raises:
+        InputError: they do not tell it.
+
+    Example:
+        >>> number_of_parameters(lambda u, v: (u * v, v), "model.py:f")
+        2
+    """
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:

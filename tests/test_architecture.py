@@ -35,6 +35,7 @@ LEVELS: Mapping[str, float] = {
     "structure": 4,
     "orders": 4.25,
     "lumping": 4.5,
+    "numeric.newton": 5.25,
     "local_systems": 5,
     "lump_report": 5.25,
     "ranking": 5.5,

@@ -1,7 +1,8 @@
-"""The command line: ``flowgraph reproduce``, ``figures``, ``show``, ``verify``, ``describe``, ``analyze``, ``orders``.
+"""The command line: ``flowgraph reproduce``, ``figures``, ``show``, ``verify``, ``describe``, ``newton`` and others.
 
-Exit codes: 0 all is well, 1 a check failed, 2 the command is used wrongly, 3 bad input. What a command answers goes to
-standard output, everything else to standard error. Nothing heavy is imported before a command runs.
+Exit codes: 0 all is well, 1 a check failed or no root was found, 2 the command is used wrongly, 3 bad input. What a
+command answers goes to standard output, everything else to standard error. Nothing heavy is imported before a command
+runs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from flowgraph.cli.orderings import analyze_command, orders_command
 from flowgraph.cli.output import report_error
 from flowgraph.cli.pictures import figures_command, reproduce_command
 from flowgraph.cli.programs import describe_command, show_command, verify_command
+from flowgraph.cli.roots import newton_command
 from flowgraph.errors import FlowgraphError
 from flowgraph.version import __version__
 
@@ -62,10 +64,11 @@ def main() -> None:
       flowgraph orders program.fg                          orders of the steps, best first
       flowgraph show program.fg --mode forward-inverse     the graph of a mode, as text
       flowgraph show program.fg -o graph.svg               the same as a drawing
+      flowgraph newton model.py:f --x0 1,2                 a root of f
       flowgraph verify program.fg model.py:step --n 4      prove that the four modes are right
 
     \b
-    Exit codes: 0 all is well, 1 a check failed, 2 wrong usage, 3 bad input.
+    Exit codes: 0 all is well, 1 a check failed or no root was found, 2 wrong usage, 3 bad input.
     """
 
 
@@ -76,3 +79,4 @@ main.add_command(verify_command)
 main.add_command(describe_command)
 main.add_command(analyze_command)
 main.add_command(orders_command)
+main.add_command(newton_command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -14,6 +15,7 @@ MODES = ("forward", "reverse", "forward-inverse", "reverse-inverse")
 FORMATS = ("svg", "pdf", "png", "tex", "dot", "txt")
 FIGURE_FORMATS = ("svg", "pdf", "png", "tex")
 METHODS = ("auto", "exact", "prime-field")
+BACKENDS = ("numpy", "compiled")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,6 +36,18 @@ class Point(click.ParamType):
         if not all(map(math.isfinite, point)):
             self.fail(f"{value!r} holds a number that is not finite", param, ctx)
         return point
+
+
+class Vector(Point):
+    """Finite numbers with commas between them, or @FILE."""
+
+    name = "vector"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The numbers that the text gives, or the path of the file that holds them."""
+        if isinstance(value, str) and value.startswith("@"):
+            return Path(value[1:])
+        return value if isinstance(value, Path) else super().convert(value, param, ctx)
 
 
 class List(click.ParamType):
@@ -98,18 +112,23 @@ def json_option(function: F) -> F:
     )(function)
 
 
+def traceback_option(function: F) -> F:
+    """``--traceback``."""
+    return click.option(
+        "--traceback",
+        "with_traceback",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_remember,
+        help="Show Python's traceback with an error.",
+    )(function)
+
+
 def tracing_options(function: F) -> F:
     """``--n``, ``--at`` and ``--traceback``: how a Python function becomes a program."""
     for option in (
-        click.option(
-            "--traceback",
-            "with_traceback",
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            callback=_remember,
-            help="Show Python's traceback with an error.",
-        ),
+        traceback_option,
         click.option(
             "--at", type=Point(), metavar="X1,X2,...", help="The point at which a Python function takes its branches."
         ),
