@@ -16,6 +16,7 @@ from benchmarks.numeric.machines import mixing_machine, random_machine
 
 SMALL: dict[str, Callable[[], families.Instance]] = {
     "registers": lambda: families.registers(8, 60),
+    "small-registers": lambda: families.registers(4, 20),
     "deep-registers": lambda: families.deep_registers(8, 120),
     "coupling": lambda: families.coupling(12, 4),
     "leapfrog": lambda: families.leapfrog(12, 5),

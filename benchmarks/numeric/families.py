@@ -259,6 +259,21 @@ def _sizes(make: Callable[..., Instance], rows: tuple[_Row, ...]) -> tuple[Size,
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
+        "small-registers": Family(
+            "small random register machines, T = 10 n",
+            _sizes(
+                registers,
+                (
+                    ("n=8, T=80", (8, 80), True, False),
+                    ("n=16, T=160", (16, 160), True, False),
+                    ("n=32, T=320", (32, 320), True, True),
+                    ("n=64, T=640", (64, 640), True, False),
+                    ("n=128, T=1280", (128, 1280), True, False),
+                ),
+            ),
+            True,
+            "where a dense J is cheap",
+        ),
         "registers": Family(
             "random register machine, T = 10 n",
             _sizes(

@@ -11,7 +11,7 @@ import flowgraph as fg
 from benchmarks.numeric.engine import Engine, Planned, Point
 from benchmarks.numeric.families import Instance, leapfrog, registers, tridiagonal
 from benchmarks.numeric.machines import random_machine
-from benchmarks.numeric.peers import nearby, right_hand_side
+from benchmarks.numeric.peers import many_right_hand_sides, nearby, right_hand_side
 from benchmarks.numeric.timing import once, peak, reset_peak, resident, timed
 
 Array = np.ndarray[Any, Any]
@@ -77,7 +77,7 @@ def _times(plan: Planned, point: Point, x: Array, v: Array, dense: bool) -> Foun
         turn += 1
         return plan.linearize(moved[turn % 2])
 
-    many = np.random.default_rng(8).standard_normal((len(v), 100))
+    many = many_right_hand_sides(len(v))
     work: dict[str, Callable[[], object]] = {
         "linearise": linearize,
         "jvp": lambda: point.jvp(v),

@@ -41,6 +41,11 @@ def right_hand_side(n: int) -> Array:
     return np.random.default_rng(7).standard_normal(n)
 
 
+def many_right_hand_sides(n: int) -> Array:
+    """(n, 100) right-hand sides."""
+    return np.random.default_rng(8).standard_normal((n, 100))
+
+
 def nearby(x: Array) -> Array:
     """Another point, for what is analysed at one point and used at others."""
     return x * (1.0 + 1e-4)
@@ -110,6 +115,7 @@ def jax_dense(instance: Instance, dense: bool) -> Found:
     matrix, _ = _jax_work(jax, jacobian, instance.x)
     dense_matrix = np.asarray(matrix())
     factors = linalg.lu_factor(dense_matrix)
+    many = many_right_hand_sides(instance.n)
     solution = np.asarray(solve())
     return {
         "setup": setup,
@@ -122,6 +128,7 @@ def jax_dense(instance: Instance, dense: bool) -> Found:
             "jacobian": timed(matrix, seconds=_BRIEF),
             "factor": timed(lambda: linalg.lu_factor(dense_matrix, check_finite=False), seconds=_BRIEF),
             "one more solve": timed(lambda: linalg.lu_solve(factors, v, check_finite=False), seconds=_BRIEF),
+            "100 solves": timed(lambda: linalg.lu_solve(factors, many, check_finite=False), seconds=_BRIEF),
         },
     }
 

@@ -187,13 +187,13 @@ def against_merged_klu(results: Found, family: str, label: str, backend: str) ->
 
 
 def break_even(results: Found, family: str, label: str, backend: str) -> float | None:
-    """Right-hand sides from which a dense factorisation is cheaper; inf where it never is."""
+    """Right-hand sides at one x, taken in blocks of 100, from which a dense factorisation is cheaper; or inf."""
     dense = results.get("family", {}).get(family, {}).get(label, {}).get("jax-dense", {}).get("times")
     own = results.get("family", {}).get(family, {}).get(label, {}).get(backend, {}).get("times")
-    if dense is None or own is None:
+    if dense is None or own is None or "100 solves" not in own:
         return None
     ahead = dense["jacobian"]["median"] + dense["factor"]["median"] - own["linearise"]["median"]
-    each = own["one more solve"]["median"] - dense["one more solve"]["median"]
+    each = (own["100 solves"]["median"] - dense["100 solves"]["median"]) / 100
     if ahead <= 0.0:
         return 1.0
     return math.inf if each <= 0.0 else max(1.0, math.ceil(ahead / each))
