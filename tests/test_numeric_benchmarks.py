@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ import pytest
 from scipy.sparse.linalg import splu
 
 import flowgraph as fg
-from benchmarks.numeric import accuracy, families, klu
+from benchmarks.numeric import accuracy, families, klu, peers, plots, report, run, targets
+from benchmarks.numeric.engine import BACKENDS
 from benchmarks.numeric.extended import extended_system, partials
 from benchmarks.numeric.machines import mixing_machine, random_machine
 
@@ -145,8 +148,6 @@ def test_machines_stay_tame() -> None:
 def test_levels_of_a_machine_keep_what_it_computes() -> None:
     machine = random_machine(20, 300)
     state = machine.x.tolist()
-    import math
-
     for kind, target, other in zip(machine.kinds, machine.targets, machine.others, strict=True):
         state[target] = machine.operations[kind].value(math, state[target], state[other])
     np.testing.assert_allclose(machine.run(machine.x, np), state, rtol=1e-15)
@@ -163,3 +164,125 @@ def test_reference_in_mpmath_is_the_jacobian() -> None:
     np.testing.assert_allclose(image, jacobian @ v, rtol=1e-13)
     solution = np.array([float(value) for value in accuracy.solve(bands, v.tolist())])
     np.testing.assert_allclose(solution, np.linalg.solve(jacobian, v), rtol=1e-12)
+
+
+def timing(median: float) -> dict[str, float]:
+    return {"median": median, "low": median, "high": median, "best": median, "runs": 5}
+
+
+def results_of_a_run() -> dict[str, Any]:
+    """Results as a run gives them, with made-up times: seconds are steps times 10⁻⁹, KLU takes four times that."""
+    sizes: dict[str, Any] = {}
+    for n in (1024, 4096, 16384):
+        steps = 500 * n
+        own = {
+            "steps": steps,
+            "setup": 0.1,
+            "bytes_per_step": 60.0,
+            "residual": 1.0,
+            "residual_transposed": 11.0,
+            "residual_refined": 0.5,
+            "predicted": 1.0,
+            "times": {
+                name: timing(steps * 1e-9 * factor)
+                for name, factor in (
+                    ("linearise", 0.7),
+                    ("linearise + jvp", 0.8),
+                    ("linearise + vjp", 0.8),
+                    ("ijvp", 1.0),
+                    ("ivjp", 1.2),
+                    ("100 solves", 20.0),
+                )
+            },
+        }
+        klu_found = {"setup": 0.1, "residual": 0.0, "times": {"ijvp": timing(steps * 4e-9)}}
+        dense = {
+            "setup": 1.0,
+            "times": {
+                "ijvp": timing(0.1),
+                "jacobian": timing(0.06),
+                "factor": timing(0.02),
+                "one more solve": timing(1e-4),
+                "100 solves": timing(1e-3),
+            },
+        }
+        sizes[f"n={n}"] = {
+            "compiled": own,
+            "numpy": {"absent": "not today"},
+            "gmres": {"skipped": "over 90 s"},
+            "klu": klu_found,
+            "klu-merged": {"setup": 0.1, "times": {"ijvp": timing(steps * 1e-10)}},
+            "jax-dense": dense,
+        }
+    return {
+        "schema": run.SCHEMA,
+        "machine": run.machine(),
+        "family": {"leapfrog": sizes},
+        "accuracy": {
+            "condition": 1e10,
+            "rows": [{"method": "dense LU", "random": 1e-7, "image": 1e-7, "recovered": 1e-7}],
+        },
+        "engine": {"small": {"numpy": {"failed": "ValueError: no"}}},
+    }
+
+
+def test_targets_are_held_against_the_measurements() -> None:
+    results = results_of_a_run()
+    rows = {target.title: target for target in targets.targets(results)}
+    inverse = rows["(linearise + ijvp) / (linearise + jvp), lump-free, T ≥ 10⁵, median, compiled"]
+    assert inverse.reached == pytest.approx(1.25)
+    assert inverse.verdict == "ok"
+    transposed = rows["(linearise + ivjp) / (linearise + vjp), lump-free, T ≥ 10⁵, median, compiled"]
+    assert transposed.reached == pytest.approx(1.5)
+    assert transposed.verdict == "OVER"
+    assert rows["leapfrog, n = 16,384: faster than KLU"].reached == pytest.approx(4.0)
+    assert rows["leapfrog, n = 16,384: faster than KLU"].verdict == "ok"
+    assert rows["leapfrog, n = 1,024: faster than dense"].reached == pytest.approx(0.1 / (500 * 1024e-9))
+    assert rows["largest relative residual, compiled"].verdict == "OVER"
+    assert rows["largest relative residual, numpy"].verdict == "not measured"
+    assert rows["coupling layers, n = 4,096: faster than KLU"].verdict == "not measured"
+
+
+def test_exponent_and_break_even() -> None:
+    assert targets.exponent([10.0, 100.0, 1000.0], [3.0, 300.0, 30_000.0]) == pytest.approx(2.0)
+    assert targets.exponent([10.0, 100.0], [3.0, 300.0]) is None
+    results = results_of_a_run()
+    second = 500 * 1024e-9
+    expected = math.ceil((0.06 + 0.02 - 0.7 * second) / ((20.0 * second - 1e-3) / 100.0))
+    assert targets.break_even(results, "leapfrog", "n=1024", "compiled") == expected
+    results["family"]["leapfrog"]["n=1024"]["jax-dense"]["times"]["100 solves"] = timing(100.0)
+    assert targets.break_even(results, "leapfrog", "n=1024", "compiled") == float("inf")
+    assert targets.break_even(results, "leapfrog", "n=1024", "numpy") is None
+
+
+def test_report_says_what_is_absent_and_where_a_peer_wins(tmp_path: Path) -> None:
+    results = results_of_a_run()
+    shown = report.text(results)
+    for expected in ("absent: not today", "skipped: over 90 s", "failed: ValueError: no", "OVER", "dense LU"):
+        assert expected in shown
+    page = report.page(results)
+    assert "(benchmarks/leapfrog.svg)" in page
+    assert "n=1024: klu-merged takes 0.0512 ms against 0.512 ms" in page
+    assert "jax-dense takes" not in page
+    plots.plot_all(results, tmp_path)
+    drawn = (tmp_path / "leapfrog.svg").read_text(encoding="utf-8")
+    assert "flowgraph, compiled" in drawn
+    assert "gmres" not in drawn
+
+
+def test_every_measurement_of_a_run_can_be_taken() -> None:
+    paths = [job.path for job in run.jobs(tuple(families.FAMILIES), quick=False)]
+    assert len(set(paths)) == len(paths)
+    for name, family in families.FAMILIES.items():
+        for size in family.sizes:
+            assert {path[3] for path in paths if path[:3] == ("family", name, size.label)} == {
+                *BACKENDS,
+                *peers.PEERS,
+            }
+    with pytest.raises(ValueError, match="no measurement is called nothing"):
+        run.measure(("nothing",))
+
+
+def test_a_failure_is_told() -> None:
+    found = run.in_own_process(run.Job(("nothing",)))
+    assert found == {"failed": "ValueError: no measurement is called nothing"}

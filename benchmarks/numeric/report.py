@@ -258,7 +258,7 @@ def losses(results: Found) -> list[str]:
                 if name == "jax":
                     continue
                 peer = seconds(results, family, label, name, "ijvp")
-                wrong = sizes[label][name].get("converged") is False
+                wrong = sizes[label].get(name, {}).get("converged") is False
                 if peer is not None and peer < min(own) and not wrong:
                     times = f"{number(peer * 1e3)} ms against {number(min(own) * 1e3)} ms"
                     found.append(f"{FAMILIES[family].title}, {label}: {name} takes {times}.")
