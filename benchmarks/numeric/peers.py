@@ -32,6 +32,8 @@ _GMRES_PRODUCTS = 1000
 _GMRES_TOLERANCE = 1e-10
 _CASADI_STEPS = 120_000
 _CASADI_NODES = 5_000_000
+_CASADI_PATTERN = 200_000_000
+_SUPERLU_ROWS = 300_000
 _SUPERLU_BYTES = 12 * 10**9
 _FULL_SYSTEM_STEPS = 9_000_000
 
@@ -242,6 +244,8 @@ def superlu(instance: Instance, dense: bool) -> Found:
     v = right_hand_side(instance.n)
     system, assembly = once(lambda: extended_system(program, instance.x, merged=True))
     right = system.right_hand_side(v)
+    if len(right) > _SUPERLU_ROWS:
+        return {"skipped": f"{len(right):,} rows; run up to {_SUPERLU_ROWS:,}"}
 
     def work() -> Array:
         return splu(system.matrix).solve(right)
@@ -283,6 +287,9 @@ def casadi(instance: Instance, dense: bool) -> Found:
         "value_error": _relative(value - instance.numpy(instance.x), value),
         "times": {"jvp": timed(lambda: jvp(here, there))},
     }
+    if instance.n * program.n_steps > _CASADI_PATTERN:
+        found["note"] = f"the pattern of J takes {instance.n:,} × {program.n_steps:,} bits: not solved"
+        return found
     pattern = f.jac_sparsity(0, 0)
     colours = min(pattern.uni_coloring().size2(), pattern.T.uni_coloring().size2())
     found["colours"] = colours

@@ -23,7 +23,7 @@ Found = dict[str, Any]
 
 SCHEMA = "flowgraph/benchmarks/numeric/1"
 
-_SECONDS = 90.0
+_SECONDS = 60.0
 _WORTH = ("jax", "jaxlib", "casadi", "numba", "numpy", "scipy")
 
 _ENGINE_ONLY: Mapping[str, Callable[..., Found]] = MappingProxyType(
