@@ -95,7 +95,15 @@ class BranchError(TraceError):
 
 
 class DomainError(FlowgraphError, ValueError):
-    """A value outside the domain of an operation."""
+    """A value outside the domain of an operation.
+
+    Attributes:
+        step: 1-based index of the step to blame, or None when no single step is.
+    """
+
+    def __init__(self, what: str, *, step: int | None = None, **told: str | None) -> None:
+        super().__init__(what, **told)
+        self.step = step
 
 
 class NotInvertible(FlowgraphError, ValueError):

@@ -291,7 +291,9 @@ def evaluate(program: Program, x: NDArray[Any], unknown: Callable[[int], float] 
             if step.operation is None:
                 if unknown is None:
                     raise DomainError(
-                        f"{step.function} is uninterpreted and has no value", where=f"step {step.index + 1}"
+                        f"{step.function} is uninterpreted and has no value",
+                        step=step.index + 1,
+                        where=f"step {step.index + 1}",
                     )
                 values[program.n_inputs + step.index] = unknown(step.index)
                 continue
@@ -299,6 +301,7 @@ def evaluate(program: Program, x: NDArray[Any], unknown: Callable[[int], float] 
             if not (step.operation.domain.contains(*operands) and np.isfinite(result)):
                 raise DomainError(
                     f"{step.function} is not defined and differentiable here",
+                    step=step.index + 1,
                     where=f"step {step.index + 1}: {step}" + (f", line {step.line}" if step.line else ""),
                     got=", ".join(repr(float(o)) for o in operands),
                     expected=step.operation.domain.text,

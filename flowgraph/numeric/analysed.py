@@ -144,15 +144,22 @@ class Analysed:
         """The same program with every step a statement of its own: for partials whose products leave float64."""
         return Analysed(self.reduced.program, self.backend, _plain(self.reduced.program))
 
-    def singular(self, pivoting: Pivoting, b: int, x: Array, member: int | None) -> SingularJacobian:
-        """Why member b of a batch is singular at x (n,)."""
+    def singular(
+        self, pivoting: Pivoting, b: int, x: Array, member: int | None, part: faults.Excerpt | None = None
+    ) -> SingularJacobian:
+        """Why member b of a batch is singular at x (n,); ``part`` where the program is a part of another one."""
         plan: Schedule = self.inverse.schedule
         row = int(pivoting.zero_row[b])
+        reduced, numbers = self.reduced, None
+        if part is not None:
+            reduced, numbers = _with_program(reduced, part.program), part.numbers
         if row >= 0:
-            return faults.singular_row(self.reduced, row, int(plan.arguments[plan.pivots[row]]), x, member)
+            return faults.singular_row(reduced, row, int(plan.arguments[plan.pivots[row]]), x, member, numbers)
         block = int(pivoting.zero_block[b])
         table = plan.table
-        return faults.singular_block(self.reduced, table.rows[table.starts[block] : table.starts[block + 1]], member)
+        return faults.singular_block(
+            reduced, table.rows[table.starts[block] : table.starts[block + 1]], member, numbers
+        )
 
 
 def _plain(program: Program) -> Structure:

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from flowgraph.numeric.reduced import Reduced
@@ -52,6 +53,7 @@ class Values:
         fine: (B,) whether everything is finite and inside its domain.
         data: (B, offset + E) the coefficients after ``offset`` numbers that do not count; empty where only f is asked.
         offset: where the coefficients begin.
+        side_by_side: (chunks, offset + E, lanes) the same for several members at a time, in place of ``data``.
     """
 
     outputs: Array
@@ -59,33 +61,61 @@ class Values:
     fine: Array
     data: Array
     offset: int
+    side_by_side: Array | None = None
 
     @property
     def coefficients(self) -> Array:
         """(B, E) the coefficients."""
-        return self.data[:, self.offset :]
+        data, offset = self.by_member()
+        return data[:, offset:]
+
+    def by_member(self) -> tuple[Array, int]:
+        """The coefficients of each member in a row, and where they begin there."""
+        if self.side_by_side is None:
+            return self.data, self.offset
+        chunks, size, lanes = self.side_by_side.shape
+        found = np.swapaxes(self.side_by_side[:, self.offset :], 1, 2).reshape(chunks * lanes, size - self.offset)
+        return found[: len(self.fine)], 0
+
+    def of_members(self, members: Array) -> Values:
+        """The same for some members only."""
+        data, offset = self.by_member()
+        return Values(
+            self.outputs[members],
+            tuple(seen[members] for seen in self.watched),
+            self.fine[members],
+            data[members],
+            offset,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pivoting:
-    """What is known of the pivots at B points, before any solve.
+    """What is known of the pivots at B points, before any solve. Made by ``of``.
 
     Attributes:
         zero_row: (B,) the first row that stands alone and has pivot 0, or −1.
         zero_block: (B,) the first block whose A is singular, or −1.
-        small: for each member, the rows whose pivot is small beside its row.
+        n_small: (B,) how many rows that stand alone have a pivot that is small beside its row.
         factors: the factored blocks, as the backend keeps them.
+        singular: (B,) whether J is singular there.
+        any_singular: whether J is singular anywhere.
+        any_small: whether any pivot is small.
     """
 
     zero_row: Array
     zero_block: Array
-    small: tuple[Array, ...]
+    n_small: Array
     factors: Any
+    singular: Array
+    any_singular: bool
+    any_small: bool
 
-    @property
-    def singular(self) -> Array:
-        """(B,) whether J is singular there."""
-        return (self.zero_row >= 0) | (self.zero_block >= 0)
+    @staticmethod
+    def of(zero_row: Array, zero_block: Array, n_small: Array, factors: Any) -> Pivoting:
+        """What follows from the first four."""
+        singular = np.maximum(zero_row, zero_block) >= 0
+        return Pivoting(zero_row, zero_block, n_small, factors, singular, bool(singular.any()), bool(n_small.any()))
 
 
 class Backend(ABC):

@@ -45,6 +45,8 @@ class BlockTable:
         found_in: (n + R,) the block that finds each value, or −1. Empty without blocks.
         place: (n + R,) column of each unknown; −1 − (offset of its D in the workspace) for inner results.
         equation: per row of ``rows``: its place among the equations, or −1 for inner rows.
+        row_at: (n + R,) where the row that computes an inner result stands in ``rows``. Empty without blocks.
+        offset: per row of ``rows``: where its D begins in the workspace; 0 for equations.
         low, high: per row of ``rows``: the first column of its D or its row of A, and one more than the last.
         sizes: (K,) l, the number of unknowns.
         lower, upper: (K,) diagonals of A below and above the main one.
@@ -60,7 +62,9 @@ class BlockTable:
     rows: Array
     found_in: Array
     place: Array
+    row_at: Array
     equation: Array
+    offset: Array
     low: Array
     high: Array
     sizes: Array
@@ -122,7 +126,26 @@ def lay_out(
     none = np.zeros(0, dtype=np.int32)
     if len(several) == 0:
         zero = np.zeros(1, dtype=np.int64)
-        return BlockTable(zero, none, none, none, none, none, none, none, none, none, none, zero, none, zero, 0, none)
+        return BlockTable(
+            starts=zero,
+            rows=none,
+            found_in=none,
+            place=none,
+            row_at=none,
+            equation=none,
+            offset=none,
+            low=none,
+            high=none,
+            sizes=none,
+            lower=none,
+            upper=none,
+            kinds=none,
+            unknown_starts=zero,
+            unknowns=none,
+            factor_starts=zero,
+            workspace=0,
+            template=none,
+        )
     n_rows = len(pivots)
     sizes = np.diff(begin)[several]
     own_starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -165,14 +188,19 @@ def lay_out(
     divided = ~inner
     values[divided] = arguments[pivots[own_rows[divided]]]
     found_in[values] = block_of[own_rows]
-    place[values] = np.concatenate([t.place for t in of])
+    local_places = np.concatenate([t.place for t in of])
+    place[values] = local_places
+    row_at = np.full(n + n_rows, -1, dtype=np.int32)
+    row_at[values[inner]] = np.flatnonzero(inner)
     by_column = np.concatenate([t.columns + start for t, start in zip(of, own_starts[:-1].tolist(), strict=True)])
     return BlockTable(
         starts=own_starts,
         rows=own_rows,
         found_in=found_in,
         place=place,
+        row_at=row_at,
         equation=np.concatenate([t.equation for t in of]),
+        offset=np.where(inner, -1 - local_places, 0).astype(np.int32),
         low=np.concatenate([t.low for t in of]),
         high=np.concatenate([t.high for t in of]),
         sizes=table_sizes,
@@ -250,18 +278,22 @@ def _patterns(counts: Array, codes: Array, results: Array, inner: Array, ordinal
 
 
 def _best_order(rows: list[Array], size: int) -> tuple[Array, int, int]:
-    """The column of each unknown, and the diagonals of A below and above the main one, in the better of two orders."""
+    """The column of each unknown, and the diagonals of A below and above the main one, in the best of three orders.
+
+    As they stand; from both ends to the middle, which makes a periodic band a band; reverse Cuthill and McKee.
+    """
     lengths = np.array([len(row) for row in rows])
     at = np.repeat(np.arange(size), lengths)
     to = np.concatenate(rows).astype(np.int64) if size else np.zeros(0, dtype=np.int64)
     natural = np.arange(size)
     best = (natural, *_band(natural, at, to))
-    if size > 2:
-        both = csr_array(
-            (np.ones(2 * len(at)), (np.concatenate([at, to]), np.concatenate([to, at]))), shape=(size, size)
-        )
-        column = np.empty(size, dtype=np.int64)
-        column[reverse_cuthill_mckee(both, symmetric_mode=True)] = natural
+    if best[1] + best[2] <= 2 or size <= 2:
+        return best
+    both = csr_array((np.ones(2 * len(at)), (np.concatenate([at, to]), np.concatenate([to, at]))), shape=(size, size))
+    mckee = np.empty(size, dtype=np.int64)
+    mckee[reverse_cuthill_mckee(both, symmetric_mode=True)] = natural
+    folded = np.where(2 * natural < size, 2 * natural, 2 * (size - 1 - natural) + 1)
+    for column in (folded, mckee):
         other = (column, *_band(column, at, to))
         if other[1] + other[2] < best[1] + best[2]:
             best = other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,24 +16,47 @@ from flowgraph.program import Guard, Program, Step
 Array = NDArray[Any]
 
 
-def place(step: Step) -> str:
-    """A step with its number and its line."""
-    return f"step {step.index + 1}: {step}" + (f", line {step.line}" if step.line else "")
+@dataclass(frozen=True, slots=True, eq=False)
+class Excerpt:
+    """Some steps of a program as a program of their own, with the names they have there.
+
+    Attributes:
+        program: the steps.
+        numbers: (T,) their numbers in the whole program, from 0.
+    """
+
+    program: Program
+    numbers: Array
+
+
+def place(step: Step, numbers: Array | None = None) -> str:
+    """A step with its number and its line; ``numbers`` where its program is a part of another one."""
+    return f"step {number(step, numbers)}: {step}" + (f", line {step.line}" if step.line else "")
+
+
+def number(step: Step, numbers: Array | None) -> int:
+    """The 1-based number of a step."""
+    return 1 + (step.index if numbers is None else int(numbers[step.index]))
 
 
 def _operands(program: Program, values: Array, step: Step) -> list[float]:
     return [float(values[o]) if o >= 0 else float(program.constants[-1 - o]) for o in step.operands]
 
 
-def domain_fault(program: Program, x: Array, member: int | None) -> DomainError | None:
-    """Why a program has no finite value, or no finite partials, at x (n,); None where it has."""
+def domain_fault(program: Program, x: Array, member: int | None, numbers: Array | None = None) -> DomainError | None:
+    """Why a program has no finite value, or no finite partials, at x (n,); None where it has.
+
+    Args:
+        program: straight-line code.
+        x: the point.
+        member: which member of a batch it is.
+        numbers: (T,) where the program is a part of another one, the steps' numbers there, from 0.
+    """
     of = "" if member is None else f"member {member} of the batch, "
     try:
         values = evaluate(program, x)
     except DomainError as error:
-        return DomainError(
-            error.what, where=f"{of}{error.where}", got=error.got, expected=error.expected, remedy=error.remedy
-        )
+        return _renumbered(error, program, of, numbers)
     with np.errstate(all="ignore"):
         for step in program.steps():
             operands = _operands(program, values, step)
@@ -43,11 +67,26 @@ def domain_fault(program: Program, x: Array, member: int | None) -> DomainError 
                 if not np.isfinite(partial):
                     return DomainError(
                         f"the partial of {step.function} with respect to {step.texts[slot]} is not finite here",
-                        where=f"{of}{place(step)}",
+                        step=number(step, numbers),
+                        where=f"{of}{place(step, numbers)}",
                         got=", ".join(map(repr, operands)),
                         remedy="float64 ends at 1.8e308: scale the program",
                     )
     return None
+
+
+def _renumbered(error: DomainError, program: Program, of: str, numbers: Array | None) -> DomainError:
+    """What ``evaluate`` says of one of the program's steps, with that step's number in the whole program."""
+    assert error.step is not None
+    step = program.step(error.step - 1)
+    return DomainError(
+        error.what,
+        step=number(step, numbers),
+        where=f"{of}{place(step, numbers)}",
+        got=error.got,
+        expected=error.expected,
+        remedy=error.remedy,
+    )
 
 
 def guard_fault(guard: Guard, watched: Array, member: int | None) -> InputError:
@@ -90,7 +129,9 @@ def zero_partial(reduced: Reduced, row: int, argument: int, x: Array) -> tuple[S
     return None
 
 
-def singular_row(reduced: Reduced, row: int, argument: int, x: Array, member: int | None) -> SingularJacobian:
+def singular_row(
+    reduced: Reduced, row: int, argument: int, x: Array, member: int | None, numbers: Array | None = None
+) -> SingularJacobian:
     """J is singular at x because of one scalar pivot."""
     program = reduced.program
     found = zero_partial(reduced, row, argument, x)
@@ -111,23 +152,24 @@ def singular_row(reduced: Reduced, row: int, argument: int, x: Array, member: in
     )
     return SingularJacobian(
         "the Jacobian is singular at this x",
-        step=step.index + 1,
-        where=f"{of}{place(step)}",
+        step=number(step, numbers),
+        where=f"{of}{place(step, numbers)}",
         got=f"{got} at {listed}",
         expected="a partial that is not 0: the value is found by dividing by it",
         remedy="choose another x; jvp and vjp work here",
     )
 
 
-def singular_block(reduced: Reduced, rows: Array, member: int | None) -> SingularJacobian:
+def singular_block(reduced: Reduced, rows: Array, member: int | None, numbers: Array | None = None) -> SingularJacobian:
     """J is singular at x because of a block of several rows."""
-    steps = np.sort(reduced.roots[rows])
+    steps = reduced.roots[rows]
+    steps = steps[np.argsort(steps if numbers is None else numbers[steps])]
     first, last = reduced.program.step(int(steps[0])), reduced.program.step(int(steps[-1]))
     of = "" if member is None else f"member {member} of the batch, "
     return SingularJacobian(
         "the Jacobian is singular at this x",
-        step=first.index + 1,
-        where=f"{of}the block of {len(steps)} rows from {place(first)} to {place(last)}",
+        step=number(first, numbers),
+        where=f"{of}the block of {len(steps)} rows from {place(first, numbers)} to {place(last, numbers)}",
         got="a matrix without an inverse",
         remedy="choose another x; jvp and vjp work here",
     )

@@ -51,10 +51,17 @@ def linearize(f: Function, x: ArrayLike, *, backend: str | None = None) -> Linea
 
 def plan_at(f: Function, x: ArrayLike, backend: str | None) -> Plan:
     """The plan of a function for points like x."""
+    return plan(f, _length(f, x), backend=backend)
+
+
+def _length(f: Function, x: ArrayLike) -> int | None:
+    """n, where the program does not say it."""
+    if isinstance(f, Program):
+        return None
     shape = np.shape(x)
-    if len(shape) == 0 and not isinstance(f, Program):
+    if len(shape) == 0:
         raise InputError("x must be a vector", got="a number", expected="(n,), or (B, n)", remedy="give [x]")
-    return plan(f, None if isinstance(f, Program) else shape[-1], backend=backend)
+    return shape[-1]
 
 
 def jvp(
@@ -77,7 +84,7 @@ def jvp(
         (array([6., 2.]), array([5., 1.]))
     """
     if not tape:
-        return tape_free(f, x, backend).jvp(x, v)
+        return tape_free(f, _length(f, x), backend=backend).jvp(x, v)
     lin = linearize(f, x, backend=backend)
     return lin.value, lin.jvp(v)
 
@@ -127,5 +134,5 @@ def ivjp(
     if not tape:
         if refine:
             raise InputError("a sweep without tape cannot be refined", got=f"refine={refine}, tape=False")
-        return tape_free(f, x, backend).ivjp(x, gx)
+        return tape_free(f, _length(f, x), backend=backend).ivjp(x, gx)
     return linearize(f, x, backend=backend).ivjp(gx, refine=refine)

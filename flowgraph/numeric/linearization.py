@@ -129,9 +129,10 @@ class Part:
         """J⁻¹ v or J⁻ᵀ w with what ``refine`` asks for; NaN for members that are singular."""
         found = self.solve(rhs, transposed=transposed)
         if refine is None:
-            suspects = np.array([len(rows) > 0 for rows in self.pivoting.small], dtype=bool) & ~self.pivoting.singular
-            if suspects.any():
-                self._look_after(found, rhs, suspects, transposed)
+            if self.pivoting.any_small:
+                suspects = (self.pivoting.n_small > 0) & ~self.pivoting.singular
+                if suspects.any():
+                    self._look_after(found, rhs, suspects, transposed)
             return found
         for _ in range(refine):
             found += self.solve(self.residual(found, rhs, transposed), transposed=transposed)
@@ -189,7 +190,7 @@ class Part:
                 return error
             schedule, c = merged.schedule, merged.coefficients(c)
             inverse = backend.prepare_inverse(schedule)
-            values = replace(self.values, data=np.ascontiguousarray(c), offset=0)
+            values = replace(self.values.of_members(np.array([b])), data=c, offset=0)
             pivoting = backend.factor(inverse, values, SMALL)
             if pivoting.singular[0]:
                 return error
@@ -451,7 +452,7 @@ class Linearization:
         rhs = right_hand_sides(given, name, self._n, self._batch)
         found = self._apply(lambda part, b: part.inverse(b, transposed=transposed, refine=refine), rhs, self._n)
         result = like(found, given, self._batch)
-        if any(part.pivoting.singular.any() for part in self._parts):
+        if any(part.pivoting.any_singular for part in self._parts):
             raise self._singular(result)
         return result
 

@@ -19,7 +19,7 @@ from flowgraph.tracing import trace
 
 Array = NDArray[Any]
 
-_MOST_VARIANTS = 64
+MOST_VARIANTS = 64
 """So many branches of one function are kept."""
 
 
@@ -103,21 +103,9 @@ class Plan:
         return Linearization(given, parts)
 
     def _add(self, program: Program) -> Analysed:
-        if (program.codes < 0).any():
-            step = program.step(int(np.flatnonzero(program.codes < 0)[0]))
-            raise InputError(
-                f"{step.function} is uninterpreted and has no value",
-                where=faults.place(step),
-                remedy="name operations of the registry, or give a Python function",
-            )
-        if self._variants and program.n_outputs != self.n_outputs:
-            raise InputError(
-                "the number of outputs changes with x",
-                got=f"{program.n_outputs} outputs here, {self.n_outputs} before",
-                remedy="return a vector of one length on every branch",
-            )
+        require_values(program, self.n_outputs if self._variants else None)
         analysed = Analysed(program, self._backend)
-        self._variants = (*self._variants, analysed)[-_MOST_VARIANTS:]
+        self._variants = (*self._variants, analysed)[-MOST_VARIANTS:]
         return analysed
 
     def _parts(self, x: Array, batched: bool, *, linearise: bool) -> tuple[Part, ...]:
@@ -125,6 +113,9 @@ class Plan:
         # What results keep must not change with the caller's array.
         x = np.array(x)
         rest = np.arange(len(x))
+        if len(self._variants) == 1 and not self._variants[0].reduced.watched:
+            values = self._variants[0].evaluate(x, linearise=linearise)
+            return (self._part(rest, x, self._variants[0], values, batched, linearise),)
         parts: list[Part] = []
         tried = list(self._variants)
         while True:
@@ -142,7 +133,7 @@ class Plan:
                 break
             if fits.any():
                 good = np.flatnonzero(fits)
-                parts.append(self._part(rest[good], some[good], analysed, _chosen(values, good), batched, linearise))
+                parts.append(self._part(rest[good], some[good], analysed, values.of_members(good), batched, linearise))
             if not callable(self._source) or isinstance(self._source, Program):
                 self._refuse(analysed, values, rest, fits, batched)
             rest = rest[~fits]
@@ -179,16 +170,6 @@ class Plan:
         return Part(members, x, analysed, values)
 
 
-def _chosen(values: Values, members: Array) -> Values:
-    return Values(
-        outputs=values.outputs[members],
-        watched=tuple(watched[members] for watched in values.watched),
-        fine=values.fine[members],
-        data=values.data[members],
-        offset=values.offset,
-    )
-
-
 def plan(f: Program | Callable[..., Any], n: int | None = None, *, backend: str | None = None) -> Plan:
     """Analyse a function or a program once, to linearize it at many points.
 
@@ -208,10 +189,38 @@ def plan(f: Program | Callable[..., Any], n: int | None = None, *, backend: str 
         >>> lin.value, lin.ijvp(lin.jvp([1.0, 2.0]))
         (array([3., 0.]), array([1., 2.]))
     """
+    size, first = traced_first(f, n)
+    return Plan(f, size, backend, first)
+
+
+def require_values(program: Program, n_outputs: int | None) -> None:
+    """Raise ``InputError`` unless a program can be evaluated, and has so many outputs if that is known."""
+    if (program.codes < 0).any():
+        step = program.step(int(np.flatnonzero(program.codes < 0)[0]))
+        raise InputError(
+            f"{step.function} is uninterpreted and has no value",
+            where=faults.place(step),
+            remedy="name operations of the registry, or give a Python function",
+        )
+    if n_outputs is not None and program.n_outputs != n_outputs:
+        raise InputError(
+            "the number of outputs changes with x",
+            got=f"{program.n_outputs} outputs here, {n_outputs} before",
+            remedy="return a vector of one length on every branch",
+        )
+
+
+def traced_first(f: Program | Callable[..., Any], n: int | None) -> tuple[int, Program | None]:
+    """The number of inputs, and the program unless that depends on the point.
+
+    Raises:
+        InputError: f is neither a function nor a program, or n is missing or does not fit.
+        TraceError: the function cannot be traced.
+    """
     if isinstance(f, Program):
         if n is not None and n != f.n_inputs:
             raise InputError("n does not fit the program", got=str(n), expected=str(f.n_inputs))
-        return Plan(f, f.n_inputs, backend, f)
+        return f.n_inputs, f
     if not callable(f):
         raise InputError("f is neither a function nor a program", got=type(f).__name__)
     if n is None:
@@ -221,7 +230,6 @@ def plan(f: Program | Callable[..., Any], n: int | None = None, *, backend: str 
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 0:
         raise InputError("n is no number of inputs", got=repr(n), expected="0, 1, 2, …")
     try:
-        first = trace(f, int(n))
+        return int(n), trace(f, int(n))
     except BranchError:
-        first = None
-    return Plan(f, int(n), backend, first)
+        return int(n), None

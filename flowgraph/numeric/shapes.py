@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def real_array(given: ArrayLike, name: str) -> Array:
             )
         array = array.astype(np.float64)
     # The sum is finite where all are, unless it overflows; only then does it pay to look at each.
-    if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+    if not isfinite(array.sum()) and not np.isfinite(array).all():
         place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
         raise InputError(
             f"{name} must be finite", where=f"{name}[{', '.join(map(str, place))}]", got=repr(float(array[place]))

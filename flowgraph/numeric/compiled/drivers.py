@@ -1,51 +1,19 @@
-"""The kernels over whole right-hand sides and batches: members of a batch run in parallel."""
+"""The kernels over whole right-hand sides."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
-from flowgraph.numeric.compiled import block_kernels, interpreter, sweeps
+from flowgraph.numeric.compiled import block_kernels, sweeps
 
 Array = NDArray[Any]
 
 COLUMNS = 16
 """So many right-hand sides go through a sweep together: their tangents of one value fill two cache lines."""
-
-
-@njit(cache=True, parallel=True, error_model="numpy")
-def linearise_batch(
-    codes: Array,
-    left: Array,
-    right: Array,
-    third: Array,
-    to_left: Array,
-    to_right: Array,
-    ends: Array,
-    starts: Array,
-    inner: int,
-    longest: int,
-    v: Array,
-    d: Array,
-    fine: Array,
-) -> None:
-    """Evaluation and coefficients of every member."""
-    for b in prange(len(v)):
-        fine[b] = interpreter.rows(
-            0, len(ends), codes, left, right, third, to_left, to_right, ends, starts, inner, longest, v[b], d[b], 0
-        )[0]
-
-
-@njit(cache=True, parallel=True, error_model="numpy")
-def evaluate_batch(
-    codes: Array, left: Array, right: Array, third: Array, ends: Array, inner: int, v: Array, fine: Array
-) -> None:
-    """``interpreter.evaluate`` for every member."""
-    for b in prange(len(v)):
-        fine[b] = interpreter.evaluate(codes, left, right, third, ends, inner, v[b])
 
 
 @njit(cache=True, error_model="numpy")
@@ -100,7 +68,7 @@ def forward_inverse_one(
     n: int,
     table: Any,
     c: Array,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     rhs: Array,
     out: Array,
@@ -111,7 +79,7 @@ def forward_inverse_one(
         x = np.zeros(size)
         for i in range(len(outputs)):
             x[outputs[i]] = rhs[i, 0]
-        sweeps.forward_inverse(order, starts, arguments, pivots, c, n, table, factors, swaps, x)
+        sweeps.forward_inverse(order, starts, arguments, pivots, c, n, table, numbers, swaps, x)
         for v in range(n):
             out[v, 0] = x[v]
         return
@@ -120,7 +88,7 @@ def forward_inverse_one(
         many = np.zeros((size, last - first))
         for i in range(len(outputs)):
             many[outputs[i]] = rhs[i, first:last]
-        sweeps.forward_inverse_many(order, starts, arguments, pivots, c, n, table, factors, swaps, many)
+        sweeps.forward_inverse_many(order, starts, arguments, pivots, c, n, table, numbers, swaps, many)
         out[:, first:last] = many[:n]
 
 
@@ -134,7 +102,7 @@ def reverse_inverse_one(
     n: int,
     table: Any,
     c: Array,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     rhs: Array,
     out: Array,
@@ -145,7 +113,7 @@ def reverse_inverse_one(
         x = np.zeros(size)
         for v in range(n):
             x[v] = rhs[v, 0]
-        sweeps.reverse_inverse(order, starts, arguments, pivots, c, n, table, factors, swaps, x)
+        sweeps.reverse_inverse(order, starts, arguments, pivots, c, n, table, numbers, swaps, x)
         for i in range(len(outputs)):
             out[i, 0] = x[outputs[i]]
         return
@@ -153,73 +121,9 @@ def reverse_inverse_one(
         last = min(k, first + COLUMNS)
         many = np.zeros((size, last - first))
         many[:n] = rhs[:, first:last]
-        sweeps.reverse_inverse_many(order, starts, arguments, pivots, c, n, table, factors, swaps, many)
+        sweeps.reverse_inverse_many(order, starts, arguments, pivots, c, n, table, numbers, swaps, many)
         for i in range(len(outputs)):
             out[i, first:last] = many[outputs[i]]
-
-
-@njit(cache=True, parallel=True, error_model="numpy")
-def forward_batch(
-    starts: Array, arguments: Array, outputs: Array, n: int, data: Array, offset: int, rhs: Array, out: Array
-) -> None:
-    """``forward_one`` for every member."""
-    for b in prange(len(data)):
-        forward_one(starts, arguments, outputs, n, data[b][offset:], rhs[b], out[b])
-
-
-@njit(cache=True, parallel=True, error_model="numpy")
-def reverse_batch(
-    starts: Array, arguments: Array, outputs: Array, n: int, data: Array, offset: int, rhs: Array, out: Array
-) -> None:
-    """``reverse_one`` for every member."""
-    for b in prange(len(data)):
-        reverse_one(starts, arguments, outputs, n, data[b][offset:], rhs[b], out[b])
-
-
-@njit(cache=True, parallel=True, error_model="numpy")
-def forward_inverse_batch(
-    order: Array,
-    starts: Array,
-    arguments: Array,
-    pivots: Array,
-    outputs: Array,
-    n: int,
-    table: Any,
-    data: Array,
-    offset: int,
-    factors: Array,
-    swaps: Array,
-    rhs: Array,
-    out: Array,
-) -> None:
-    """``forward_inverse_one`` for every member."""
-    for b in prange(len(data)):
-        forward_inverse_one(
-            order, starts, arguments, pivots, outputs, n, table, data[b][offset:], factors[b], swaps[b], rhs[b], out[b]
-        )
-
-
-@njit(cache=True, parallel=True, error_model="numpy")
-def reverse_inverse_batch(
-    order: Array,
-    starts: Array,
-    arguments: Array,
-    pivots: Array,
-    outputs: Array,
-    n: int,
-    table: Any,
-    data: Array,
-    offset: int,
-    factors: Array,
-    swaps: Array,
-    rhs: Array,
-    out: Array,
-) -> None:
-    """``reverse_inverse_one`` for every member."""
-    for b in prange(len(data)):
-        reverse_inverse_one(
-            order, starts, arguments, pivots, outputs, n, table, data[b][offset:], factors[b], swaps[b], rhs[b], out[b]
-        )
 
 
 @njit(cache=True, error_model="numpy")
@@ -227,42 +131,15 @@ def factor_one(
     starts: Array,
     arguments: Array,
     pivots: Array,
-    alone: Array,
     n: int,
     table: Any,
     workspace: int,
     c: Array,
     threshold: float,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
-) -> tuple[int, int, Array]:
-    """The first row with pivot 0, the first singular block, and the rows with a small pivot."""
-    first, _, small = sweeps.survey(starts, arguments, pivots, alone, c, threshold)
-    bad = block_kernels.factor_blocks(starts, arguments, c, n, table, workspace, factors, swaps)
+) -> tuple[int, int, int]:
+    """The first row with pivot 0, the first singular block, and how many rows have a small pivot."""
+    first, small = sweeps.survey(starts, arguments, pivots, table, c, threshold)
+    bad = block_kernels.factor_blocks(starts, arguments, c, n, table, workspace, numbers, swaps)
     return first, bad, small
-
-
-@njit(cache=True, parallel=True, error_model="numpy")
-def factor_batch(
-    starts: Array,
-    arguments: Array,
-    pivots: Array,
-    alone: Array,
-    n: int,
-    table: Any,
-    workspace: int,
-    data: Array,
-    offset: int,
-    threshold: float,
-    factors: Array,
-    swaps: Array,
-    zero_row: Array,
-    zero_block: Array,
-    n_small: Array,
-) -> None:
-    """``factor_one`` for every member; of the rows with a small pivot, their number."""
-    for b in prange(len(data)):
-        first, bad, small = factor_one(
-            starts, arguments, pivots, alone, n, table, workspace, data[b][offset:], threshold, factors[b], swaps[b]
-        )
-        zero_row[b], zero_block[b], n_small[b] = first, bad, len(small)

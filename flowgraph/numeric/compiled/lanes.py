@@ -33,62 +33,63 @@ _CUBE = interpreter.CUBE
 
 @njit(inline="always", error_model="numpy")
 def operate(
-    code: int, x: Array, y: Array, c: Array, z: Array, a: Array, b: Array, j: int, width: int
-) -> bool:
-    """``interpreter.step`` on the first ``width`` lanes; results go to row j of z, a and b"""
+    code: int, x: Array, y: Array, c: Array, z: Array, a: Array, b: Array, j: int, width: int, bad: Array
+) -> None:
+    """``interpreter.step`` on the first ``width`` lanes; results go to row j of z, a and b.
+
+    ``bad`` becomes True where the operands are outside the domain.
+    """
     if code == _ADD:
         for q in range(width):
             z[j, q] = x[q] + y[q]
             a[j, q] = 1.0
             b[j, q] = 1.0
-        return False
+        return
     if code == _SUB:
         for q in range(width):
             z[j, q] = x[q] - y[q]
             a[j, q] = 1.0
             b[j, q] = -1.0
-        return False
+        return
     if code == _MUL:
         for q in range(width):
             z[j, q] = x[q] * y[q]
             a[j, q] = y[q]
             b[j, q] = x[q]
-        return False
+        return
     if code == _SQUARE:
         for q in range(width):
             z[j, q] = x[q] * x[q]
             a[j, q] = 2.0 * x[q]
             b[j, q] = 0.0
-        return False
+        return
     if code == _CUBE:
         for q in range(width):
             s = x[q] * x[q]
             z[j, q] = s * x[q]
             a[j, q] = 3.0 * s
             b[j, q] = 0.0
-        return False
+        return
     if code == _NEG:
         for q in range(width):
             z[j, q] = -x[q]
             a[j, q] = -1.0
             b[j, q] = 0.0
-        return False
-    wrong = False
+        return
     if code == _DIV:
         for q in range(width):
             s = x[q] / y[q]
             z[j, q] = s
             a[j, q] = 1.0 / y[q]
             b[j, q] = -s / y[q]
-            wrong |= y[q] == 0.0
-        return wrong
+            bad[q] |= y[q] == 0.0
+        return
     for q in range(width):
         s, t, u, outside = step(code, x[q], y[q], c[q])
         z[j, q] = s
         a[j, q] = t
         b[j, q] = u
-        wrong |= outside
-    return wrong
+        bad[q] |= outside
 
 
 @njit(cache=True)
@@ -151,6 +152,7 @@ def linearise(
     z, a, b = np.empty((longest, LANES)), np.empty((longest, LANES)), np.empty((longest, LANES))
     g = np.zeros((longest, LANES))
     check = np.zeros(LANES)
+    bad = np.zeros(LANES, np.bool_)
     fine = True
     conditions = 0
     r = 0
@@ -189,7 +191,7 @@ def linearise(
                 else:
                     for q in range(width):
                         y[q] = v[right[t + q * size]]
-                fine &= not operate(codes[t], x, y, c, z, a, b, j, width)
+                operate(codes[t], x, y, c, z, a, b, j, width, bad)
                 for q in range(width):
                     check[q] += z[j, q] * 0.0
             r0 = r + first
@@ -225,4 +227,4 @@ def linearise(
         r += count
         begin = ends[r - 1]
     d[0] = 0.0
-    return fine and check.sum() == 0.0
+    return fine and check.sum() == 0.0 and not bad.any()

@@ -66,16 +66,16 @@ def forward_inverse(
     c: Array,
     n: int,
     table: Any,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     x: Array,
 ) -> None:
     """Tangents of all values from those of the outputs, one right-hand side. The others must be 0 before."""
-    column = x.reshape(len(x), 1)
     for i in range(len(order)):
         r = order[i]
         if r < 0:
-            solve_block(-1 - r, starts, arguments, c, n, table, factors, swaps, column)
+            if table is not None:
+                solve_block(-1 - r, starts, arguments, c, n, table, numbers, swaps, x.reshape(len(x), 1))
             continue
         s = 0.0
         # The argument sought is still 0.
@@ -97,7 +97,7 @@ def forward_inverse_many(
     c: Array,
     n: int,
     table: Any,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     x: Array,
 ) -> None:
@@ -107,7 +107,8 @@ def forward_inverse_many(
     for i in range(len(order)):
         r = order[i]
         if r < 0:
-            solve_block(-1 - r, starts, arguments, c, n, table, factors, swaps, x)
+            if table is not None:
+                solve_block(-1 - r, starts, arguments, c, n, table, numbers, swaps, x)
             continue
         s[:] = 0.0
         for e in range(starts[r], starts[r + 1]):
@@ -133,16 +134,16 @@ def reverse_inverse(
     c: Array,
     n: int,
     table: Any,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     x: Array,
 ) -> None:
     """Cotangents of the outputs from those of the inputs, one right-hand side. The others must be 0 before."""
-    column = x.reshape(len(x), 1)
     for i in range(len(order) - 1, -1, -1):
         r = order[i]
         if r < 0:
-            solve_block_transposed(-1 - r, starts, arguments, c, n, table, factors, swaps, column)
+            if table is not None:
+                solve_block_transposed(-1 - r, starts, arguments, c, n, table, numbers, swaps, x.reshape(len(x), 1))
             continue
         p = pivots[r]
         if p >= 0:
@@ -166,7 +167,7 @@ def reverse_inverse_many(
     c: Array,
     n: int,
     table: Any,
-    factors: Array,
+    numbers: Array,
     swaps: Array,
     x: Array,
 ) -> None:
@@ -176,7 +177,8 @@ def reverse_inverse_many(
     for i in range(len(order) - 1, -1, -1):
         r = order[i]
         if r < 0:
-            solve_block_transposed(-1 - r, starts, arguments, c, n, table, factors, swaps, x)
+            if table is not None:
+                solve_block_transposed(-1 - r, starts, arguments, c, n, table, numbers, swaps, x)
             continue
         p = pivots[r]
         if p >= 0:
@@ -194,40 +196,28 @@ def reverse_inverse_many(
 
 
 @njit(cache=True, error_model="numpy")
-def survey(
-    starts: Array, arguments: Array, pivots: Array, alone: Array, c: Array, threshold: float
-) -> tuple[int, int, Array]:
-    """The scalar pivots at a point.
+def survey(starts: Array, arguments: Array, pivots: Array, table: Any, c: Array, threshold: float) -> tuple[int, int]:
+    """The first row that stands alone and has pivot 0, or −1; and how many rows have a small pivot.
 
-    Returns:
-        The first row whose pivot is 0, or −1; how many there are; the rows whose pivot is smaller than ``threshold``
-        times the largest coefficient of its row, those with 0 included.
+    Small: at most ``threshold`` times the largest coefficient of the row.
     """
-    first, zeros, small = -1, 0, 0
-    n_rows = len(starts) - 1
-    for keep in range(2):
-        if keep:
-            rows = np.empty(small, np.int32)
-            small = 0
-        for r in range(n_rows):
-            p = pivots[r]
-            if p < 0 or not alone[r]:
+    first, small = -1, 0
+    for r in range(len(starts) - 1):
+        p = pivots[r]
+        if p < 0:
+            continue
+        if table is not None:
+            if table.found_in[arguments[p]] >= 0:
                 continue
-            largest = 0.0
-            for e in range(starts[r], starts[r + 1]):
-                largest = max(largest, abs(c[e]))
-            size = abs(c[p])
-            if size <= threshold * largest:
-                if keep:
-                    rows[small] = r
-                elif size == 0.0:
-                    zeros += 1
-                    if first < 0:
-                        first = r
-                small += 1
-        if small == 0 and not keep:
-            return first, zeros, np.empty(0, np.int32)
-    return first, zeros, rows
+        largest = 0.0
+        for e in range(starts[r], starts[r + 1]):
+            largest = max(largest, abs(c[e]))
+        size = abs(c[p])
+        if size <= threshold * largest:
+            small += 1
+            if size == 0.0 and first < 0:
+                first = r
+    return first, small
 
 
 @njit(cache=True, error_model="numpy")
