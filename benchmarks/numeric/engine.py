@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 import flowgraph as fg
+from flowgraph.numeric.tape_free import tape_free
 
 Array = np.ndarray[Any, Any]
 
@@ -49,6 +50,18 @@ class Planned(Protocol):
         ...
 
 
+class TapeFree(Protocol):
+    """A program, cut into segments."""
+
+    def jvp(self, x: Array, v: Array) -> tuple[Array, Array]:
+        """f(x) and J v."""
+        ...
+
+    def ivjp(self, x: Array, gx: Array) -> Array:
+        """J⁻ᵀ gx."""
+        ...
+
+
 class Engine(Protocol):
     """What the measurements need of an engine."""
 
@@ -56,12 +69,8 @@ class Engine(Protocol):
         """Analyse a program."""
         ...
 
-    def tape_free_jvp(self, program: fg.Program, x: Array, v: Array) -> Array:
-        """J v without a tape."""
-        ...
-
-    def tape_free_ivjp(self, program: fg.Program, x: Array, gx: Array) -> Array:
-        """J⁻ᵀ gx without a tape."""
+    def tape_free(self, program: fg.Program) -> TapeFree:
+        """A program, cut into segments once, for sweeps that keep no tape."""
         ...
 
 
@@ -84,13 +93,9 @@ class Flowgraph:
         """Analyse a program."""
         return fg.plan(program, backend=self.backend)
 
-    def tape_free_jvp(self, program: fg.Program, x: Array, v: Array) -> Array:
-        """J v without a tape."""
-        return fg.jvp(program, x, v, backend=self.backend, tape=False)[1]
-
-    def tape_free_ivjp(self, program: fg.Program, x: Array, gx: Array) -> Array:
-        """J⁻ᵀ gx without a tape."""
-        return fg.ivjp(program, x, gx, backend=self.backend, tape=False)
+    def tape_free(self, program: fg.Program) -> TapeFree:
+        """A program, cut into segments once, for sweeps that keep no tape."""
+        return tape_free(program, backend=self.backend)
 
 
 def engine(backend: str) -> Engine:

@@ -12,7 +12,7 @@ from benchmarks.numeric.engine import Engine, Planned, Point
 from benchmarks.numeric.families import Instance, leapfrog, registers, tridiagonal
 from benchmarks.numeric.machines import random_machine
 from benchmarks.numeric.peers import many_right_hand_sides, nearby, right_hand_side
-from benchmarks.numeric.timing import once, peak, reset_peak, resident, timed
+from benchmarks.numeric.timing import once, peak, reset_peak, timed
 
 Array = np.ndarray[Any, Any]
 Found = dict[str, Any]
@@ -38,8 +38,7 @@ def instance_of_engine(engine: Engine, instance: Instance, dense: bool) -> Found
     program, trace_seconds = once(instance.program)
     v = right_hand_side(n)
     _, kernels = once(lambda: _warm(engine))
-    before = resident()
-    reset_peak()
+    before = reset_peak()
     plan, setup = once(lambda: engine.plan(program))
     point, first = once(lambda: plan.linearize(x))
     solution = point.ijvp(v)
@@ -183,14 +182,16 @@ def _tape_free(engine: Engine, steps: int) -> Iterator[Found]:
     program = instance.program()
     v = right_hand_side(instance.n)
     point = engine.plan(program).linearize(instance.x)
+    expected_jvp, expected_ivjp = point.jvp(v), point.ivjp(v)
+    del point
+    sweeps = engine.tape_free(program)
     pairs = (
-        ("jvp", point.jvp(v), lambda: engine.tape_free_jvp(program, instance.x, v)),
-        ("ivjp", point.ivjp(v), lambda: engine.tape_free_ivjp(program, instance.x, v)),
+        ("jvp", expected_jvp, lambda: sweeps.jvp(instance.x, v)[1]),
+        ("ivjp", expected_ivjp, lambda: sweeps.ivjp(instance.x, v)),
     )
     for name, expected, work in pairs:
         work()
-        before = resident()
-        reset_peak()
+        before = reset_peak()
         answer = work()
         memory = max(0, peak() - before)
         difference = float(np.linalg.norm(answer - expected) / np.linalg.norm(expected))

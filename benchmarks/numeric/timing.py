@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes.util
+import gc
 import resource
 import statistics
 import sys
@@ -45,16 +47,19 @@ def _status(field: str) -> int | None:
     return int(line.split()[1]) * 1024
 
 
-def resident() -> int:
-    """Bytes that are resident now (the peak so far where the system does not tell)."""
-    found = _status("VmRSS")
-    return peak() if found is None else found
+def reset_peak() -> int:
+    """Let the peak start anew, where the system can (Linux), and give what is resident now.
 
-
-def reset_peak() -> None:
-    """Let the peak start anew from what is resident now, where the system can (Linux)."""
+    Freed memory goes back to the system first: what is reused of it would not show.
+    """
+    gc.collect()
+    libc = ctypes.util.find_library("c")
+    if libc is not None and hasattr(trim := ctypes.CDLL(libc), "malloc_trim"):
+        trim.malloc_trim(0)
     if _CLEAR.exists():
         _CLEAR.write_text("5")
+    found = _status("VmRSS")
+    return peak() if found is None else found
 
 
 def peak() -> int:
