@@ -30,7 +30,7 @@ _STYLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
 
 
 def plot(results: Found, family: str, path: Path) -> None:
-    """Draw one family to a file. Bars are quartiles; hollow marks of GMRES did not converge."""
+    """Draw one family to a file. Bars are quartiles; at hollow marks GMRES did not converge."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -38,20 +38,20 @@ def plot(results: Found, family: str, path: Path) -> None:
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     FigureCanvasSVG(figure)
     axes = figure.add_subplot()
+    ticks: set[float] = set()
     for name in (*BACKENDS, *PEERS):
         what = "jvp" if name == "jax" else "ijvp"
         found = list(series(results, family, name, what))
         if not found:
             continue
-        steps, middle, low, high = (list(column) for column in zip(*found, strict=True))
+        steps, middle, low, high, solved = (list(column) for column in zip(*found, strict=True))
         colour, marker, line = _STYLES[name]
         spread = (
             [m - b for m, b in zip(middle, low, strict=True)],
             [t - m for m, t in zip(middle, high, strict=True)],
         )
-        wrong = name == "gmres" and any(
-            contenders["gmres"].get("converged") is False for contenders in results["family"][family].values()
-        )
+        ticks.update(steps)
+        wrong = [(step, time) for step, time, fine in zip(steps, middle, solved, strict=True) if not fine]
         axes.errorbar(
             steps,
             middle,
@@ -60,13 +60,16 @@ def plot(results: Found, family: str, path: Path) -> None:
             marker=marker,
             linestyle=line,
             markersize=6,
-            markerfacecolor="none" if wrong else colour,
             linewidth=2.2 if name in BACKENDS else 1.3,
             capsize=2,
-            label=_label(name, wrong),
+            label=_label(name, bool(wrong)),
         )
+        for step, time in wrong:
+            axes.scatter(step, time, s=22, marker=marker, facecolors="white", edgecolors=colour, zorder=5)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_xticks(sorted(ticks), [_short(step) for step in sorted(ticks)])
+    axes.minorticks_off()
     axes.set_xlabel("scalar steps")
     axes.set_ylabel("seconds for J⁻¹v at a new x")
     axes.set_title(FAMILIES[family].title, fontsize=11)
@@ -83,7 +86,13 @@ def _label(name: str, wrong: bool) -> str:
         return f"flowgraph, {name}"
     if name == "jax":
         return "jax, J v"
-    return f"{name} (not converged)" if wrong else name
+    return f"{name} (hollow: not converged)" if wrong else name
+
+
+def _short(steps: float) -> str:
+    """A number of steps in three digits: 516k."""
+    scale, unit = next((pair for pair in ((1e6, "M"), (1e3, "k")) if steps >= pair[0]), (1.0, ""))
+    return f"{steps / scale:.3g}{unit}"
 
 
 def plot_all(results: Found, folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.numeric.engine import BACKENDS
 from benchmarks.numeric.families import FAMILIES
@@ -148,19 +148,30 @@ def exponent_table(results: Found) -> Table:
         row = [FAMILIES[family].title]
         for name in (*BACKENDS, *PEERS):
             what = "jvp" if name == "jax" else "ijvp"
-            found = [(steps, time) for steps, time, _, _ in series(results, family, name, what)]
+            found = [(point.steps, point.median) for point in series(results, family, name, what)]
             row.append(number(exponent([steps for steps, _ in found], [time for _, time in found]), 2))
         rows.append(tuple(row))
     return ("family", *BACKENDS, "jax (J v)", *(name for name in PEERS if name != "jax")), rows
 
 
-def series(results: Found, family: str, contender: str, what: str) -> Iterator[tuple[float, float, float, float]]:
-    """Steps, and median and quartiles of a time, over the sizes of a family."""
+class Point(NamedTuple):
+    """One point of a plot: steps, seconds with quartiles, and whether the contender solved the system."""
+
+    steps: float
+    median: float
+    low: float
+    high: float
+    solved: bool
+
+
+def series(results: Found, family: str, contender: str, what: str) -> Iterator[Point]:
+    """One contender's times over the sizes of a family."""
     for contenders in results["family"][family].values():
         steps = next((found["steps"] for found in contenders.values() if "steps" in found), None)
         timing = contenders.get(contender, {}).get("times", {}).get(what)
         if steps is not None and timing is not None:
-            yield steps, timing["median"], timing["low"], timing["high"]
+            fine = contenders[contender].get("converged") is not False
+            yield Point(steps, timing["median"], timing["low"], timing["high"], fine)
 
 
 def accuracy_table(results: Found) -> Table:
