@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from flowgraph.numeric.linearization import Linearization
     from flowgraph.numeric.newton import newton, solve
     from flowgraph.numeric.plan import Plan, plan
+    from flowgraph.numeric.tape_free import TapeFree, tape_free
     from flowgraph.operations import OPERATIONS, Operation
     from flowgraph.orders import count_orders, enumerate_orders, sample_orders
     from flowgraph.program import Program
@@ -81,6 +82,7 @@ _HOMES = MappingProxyType(
         "flowgraph.numeric.linearization": ("Linearization",),
         "flowgraph.numeric.newton": ("newton", "solve"),
         "flowgraph.numeric.plan": ("Plan", "plan"),
+        "flowgraph.numeric.tape_free": ("TapeFree", "tape_free"),
         "flowgraph.operations": ("OPERATIONS", "Operation"),
         "flowgraph.orders": ("count_orders", "enumerate_orders", "sample_orders"),
         "flowgraph.program": ("Program",),
@@ -132,6 +134,7 @@ __all__ = [
     "SingularJacobian",
     "Site",
     "Structure",
+    "TapeFree",
     "TraceError",
     "Verification",
     "Vertex",
@@ -158,6 +161,7 @@ __all__ = [
     "plan",
     "sample_orders",
     "solve",
+    "tape_free",
     "trace",
     "verify",
     "vjp",

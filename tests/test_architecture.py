@@ -35,7 +35,6 @@ LEVELS: Mapping[str, float] = {
     "structure": 4,
     "orders": 4.25,
     "lumping": 4.5,
-    "numeric.newton": 5.25,
     "local_systems": 5,
     "lump_report": 5.25,
     "ranking": 5.5,
@@ -58,6 +57,9 @@ LEVELS: Mapping[str, float] = {
     "verification": 7,
     "draw": 7,
     "draw.*": 7,
+    "numeric": 5.25,
+    "numeric.*": 5.25,
+    "numeric.compiled.*": 5.25,
     "user_code": 6,
     "example_programs": 6.5,
     "reproduce": 8,
@@ -69,10 +71,10 @@ LEVELS: Mapping[str, float] = {
 }
 """Level by module, without the leading ``flowgraph.``. ``""`` is the package itself; ``package.*`` each submodule."""
 
-ACYCLIC = ("tracing", "draw", "reproduce", "cli")
+ACYCLIC = ("tracing", "numeric", "draw", "reproduce", "cli")
 """Packages whose modules may import each other."""
 
-FORBIDDEN = {name: ("rewrite",) for name in ("symbolic", "numbers", "effects", "draw")}
+FORBIDDEN = {name: ("rewrite",) for name in ("symbolic", "numbers", "effects", "numeric", "draw")}
 """What a module or package must not import, wherever it stands: oracles and writers do not see the rewriter."""
 
 LAZY = ("sympy", "matplotlib", "networkx", "graphviz")
@@ -102,7 +104,7 @@ def sources() -> dict[str, str]:
 def level(name: str) -> float | None:
     if name in LEVELS:
         return LEVELS[name]
-    return LEVELS.get(f"{name.split('.')[0]}.*") if name.count(".") == 1 else None
+    return LEVELS.get(f"{name.rpartition('.')[0]}.*") if "." in name else None
 
 
 def package_of(name: str) -> str:

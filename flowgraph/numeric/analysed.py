@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from importlib import import_module
@@ -102,11 +103,23 @@ class Analysed:
 
     def __init__(self, program: Program, backend: Backend, structure: Structure | None = None) -> None:
         self.backend = backend
+        self._whole = program
         live = program.without_dead_code()
         if structure is None:
             structure = _structure(_Key(live)) if live.n_steps <= _CACHED_STEPS else Structure(live)
         self._structure = structure
         self.reduced = _with_program(structure.reduced, live)
+
+    @cached_property
+    def excerpt(self) -> faults.Excerpt | None:
+        """The steps that count with the names and numbers that they have among all, or None where all count."""
+        whole, live = self._whole, self.reduced.program
+        if live.n_steps == whole.n_steps:
+            return None
+        numbers = np.flatnonzero(whole.liveness().needed)
+        n = whole.n_inputs
+        names = (*whole.input_names, *(whole.name(n + k) for k in numbers.tolist()))
+        return faults.Excerpt(replace(live, names=names), numbers)
 
     @cached_property
     def _prepared(self) -> Any:
@@ -151,6 +164,7 @@ class Analysed:
         plan: Schedule = self.inverse.schedule
         row = int(pivoting.zero_row[b])
         reduced, numbers = self.reduced, None
+        part = part or self.excerpt
         if part is not None:
             reduced, numbers = _with_program(reduced, part.program), part.numbers
         if row >= 0:
@@ -170,6 +184,4 @@ def _plain(program: Program) -> Structure:
 
 def _with_program(reduced: Reduced, program: Program) -> Reduced:
     """The same statements, of a program with other constants."""
-    from dataclasses import replace
-
     return reduced if reduced.program is program else replace(reduced, program=program)

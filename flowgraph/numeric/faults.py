@@ -22,11 +22,11 @@ class Excerpt:
 
     Attributes:
         program: the steps.
-        numbers: (T,) their numbers in the whole program, from 0.
+        numbers: (T,) their numbers in the whole program, from 0; None where they are the same.
     """
 
     program: Program
-    numbers: Array
+    numbers: Array | None
 
 
 def place(step: Step, numbers: Array | None = None) -> str:

@@ -102,7 +102,16 @@ class Part:
     @cached_property
     def pivoting(self) -> Pivoting:
         """The scalar pivots, and the blocks factored."""
-        return self.analysed.backend.factor(self.analysed.inverse, self.values, SMALL)
+        found = self.analysed.backend.factor(self.analysed.inverse, self.values, SMALL)
+        if found.any_singular:
+            # A product of partials inside a statement may be too small for float64 where none of them is 0.
+            plain = self.analysed.uncontracted
+            values = plain.evaluate(self.x, linearise=True)
+            other = plain.backend.factor(plain.inverse, values, SMALL)
+            if other.singular.sum() < found.singular.sum():
+                self.analysed, self.values = plain, values
+                return other
+        return found
 
     @cached_property
     def norms(self) -> Array:
@@ -379,6 +388,9 @@ class Linearization:
         """
         self._single("pivots")
         part = self._parts[0]
+        part.analysed.require_inverse()
+        # Looking at the pivots may change the statements.
+        _ = part.pivoting
         schedule = part.analysed.inverse.schedule
         c = part.values.coefficients[0]
         rows = np.flatnonzero(schedule.pivots >= 0)

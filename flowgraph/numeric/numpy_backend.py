@@ -192,19 +192,8 @@ class NumpyBackend(Backend):
 
     def factor(self, inverse: PreparedInverse, values: Values, threshold: float) -> Pivoting:
         labels, size = labels_of(values), len(values.data)
-        rows, pivots, others, place = inverse.survey
-        zero_row, zero_block = np.full(size, -1), np.full(size, -1)
-        n_small = np.zeros(size, dtype=np.int64)
-        # A pivot is small where it is 0, or small beside another entry of its row.
-        for b in range(size):
-            own = labels[:, b]
-            sizes = np.abs(own.take(pivots))
-            suspicious = sizes == 0.0
-            suspicious[place[sizes.take(place) <= threshold * np.abs(own.take(others))]] = True
-            n_small[b] = np.count_nonzero(suspicious)
-            zeros = rows[sizes == 0.0]
-            if len(zeros):
-                zero_row[b] = zeros.min()
+        zero_row, n_small = _survey(inverse.survey, labels, threshold)
+        zero_block = np.full(size, -1)
         templates, external = inverse.templates, inverse.templates.external
         with np.errstate(all="ignore"):
             factors = tuple(None if own is None else own.factor(labels) for own in inverse.assemblies)
@@ -248,6 +237,26 @@ class NumpyBackend(Backend):
             signs = signs * np.array([0.0 if block is None else block.sign for block in members])
             logs = logs + np.array([-np.inf if block is None else block.log for block in members])
         return np.where(pivoting.singular, 0.0, signs), np.where(pivoting.singular, -np.inf, logs)
+
+
+def _survey(survey: tuple[Array, Array, Array, Array], labels: Array, threshold: float) -> tuple[Array, Array]:
+    """(B,) the first row with pivot 0, or −1; and (B,) how many rows have a pivot that is 0 or small."""
+    rows, pivots, others, place = survey
+    size = labels.shape[1]
+    zero_row, n_small = np.full(size, -1), np.zeros(size, dtype=np.int64)
+    step = max(1, _AT_ONCE // max(1, 8 * len(labels)))
+    for first in range(0, size, step):
+        own = labels[:, first : first + step]
+        pivot_sizes = np.abs(own.take(pivots, axis=0))
+        beside = pivot_sizes.take(place, axis=0) <= threshold * np.abs(own.take(others, axis=0))
+        for b in np.flatnonzero(beside.any(axis=0) | (pivot_sizes == 0.0).any(axis=0)).tolist():
+            zero = pivot_sizes[:, b] == 0.0
+            listed = zero.copy()
+            listed[place[beside[:, b]]] = True
+            n_small[first + b] = np.count_nonzero(listed)
+            if zero.any():
+                zero_row[first + b] = rows[zero][0]
+    return zero_row, n_small
 
 
 def labels_of(values: Values) -> Array:

@@ -14,7 +14,7 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack, lu_solve
+from scipy.linalg import get_lapack_funcs, lu_solve
 
 from flowgraph.numeric.blocks import BAND
 from flowgraph.numeric.external import ExternalBlock
@@ -23,6 +23,8 @@ from flowgraph.numeric.numpy_terms import MINUS, OFFSET, Terms, arrange, lay_out
 from flowgraph.numeric.schedule import Schedule
 
 Array = NDArray[Any]
+
+_GETRF, _GETRS, _GBTRF, _GBTRS = get_lapack_funcs(("getrf", "getrs", "gbtrf", "gbtrs"))
 
 _SMALLEST_FACTORED = 17
 """Smaller matrices are solved in batches, where factoring them again costs less than a call for each."""
@@ -91,8 +93,8 @@ class SmallFactor(Factor):
 def _one_by_one(matrices: Array, rhs: Array, trans: int) -> Array:
     found = np.empty(rhs.shape)
     for k, b in np.ndindex(rhs.shape[:2]):
-        lu, swaps, _ = lapack.dgetrf(matrices[k, b])
-        found[k, b] = lapack.dgetrs(lu, swaps, rhs[k, b], trans=trans)[0]
+        lu, swaps, _ = _GETRF(matrices[k, b])
+        found[k, b] = _GETRS(lu, swaps, rhs[k, b], trans=trans)[0]
     return found
 
 
@@ -110,10 +112,10 @@ class LapackFactor(Factor):
         places = np.arange(size)
         for k, b in np.ndindex(*shape):
             if self._band:
-                lu, swaps, info = lapack.dgbtrf(matrices[k, b].T, lower, upper, overwrite_ab=True)
+                lu, swaps, info = _GBTRF(matrices[k, b].T, lower, upper, overwrite_ab=True)
                 diagonal = lu[lower + upper]
             else:
-                lu, swaps, info = lapack.dgetrf(matrices[k, b])
+                lu, swaps, info = _GETRF(matrices[k, b])
                 diagonal = lu.diagonal()
             if info > 0 or not np.isfinite(diagonal).all():
                 self.singular[k, b] = True
@@ -130,9 +132,9 @@ class LapackFactor(Factor):
             if factor is None:
                 continue
             if self._band:
-                found[k, :, b] = lapack.dgbtrs(factor[0], *self._band, y[k, :, b], factor[1], trans=int(transposed))[0]
+                found[k, :, b] = _GBTRS(factor[0], *self._band, y[k, :, b], factor[1], trans=int(transposed))[0]
             else:
-                found[k, :, b] = lapack.dgetrs(*factor, y[k, :, b], trans=int(transposed))[0]
+                found[k, :, b] = _GETRS(*factor, y[k, :, b], trans=int(transposed))[0]
         return found
 
 

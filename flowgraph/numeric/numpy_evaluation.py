@@ -97,12 +97,14 @@ class PartialGroup:
                 adjoint = adjoint.copy()
                 for members, others in self.again:
                     adjoint[members] += p[others]
-        if isinstance(self.partial, float):
+        if not callable(self.partial):
             np.multiply(adjoint, self.partial, out=into)
-        elif self.above is None:
-            into[...] = self.partial(*(gather(v, places) for places in self.operands))
+            return
+        found = self.partial(*(gather(v, places) for places in self.operands))
+        if self.above is None:
+            into[...] = found
         else:
-            np.multiply(self.partial(*(gather(v, places) for places in self.operands)), adjoint, out=into)
+            np.multiply(found, adjoint, out=into)
 
 
 def _itself(x: Array) -> Array:
@@ -183,98 +185,139 @@ class Evaluation:
         return v.reshape(self.n_values, size), np.broadcast_to(fine, (size,))
 
 
-def evaluation_of(reduced: Reduced) -> Evaluation:
-    """Analyse how a program is evaluated."""
-    program = reduced.program
-    n, n_steps, pool = program.n_inputs, program.n_steps, len(program.constants)
-    starts, operands = program.starts.astype(np.int64), program.operands.astype(np.int64)
-    arity = np.diff(starts)
-    kinds = program.codes.astype(np.int64)
-    arity, kinds = _fixed_powers(program.constants, kinds, starts, operands, arity)
-    level = row_levels(n, starts, operands).astype(np.int64)
-    order = sort_by_level(level * (CUBE + 1) + kinds, np.ones(n_steps, dtype=bool)).astype(np.int64)
-    position = np.empty(n + n_steps, dtype=np.int64)
-    position[:n] = pool + np.arange(n)
-    position[n + order] = pool + n + np.arange(n_steps)
-    lies = np.where(operands >= 0, position[np.maximum(operands, 0)], -1 - operands)
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layout:
+    """Where everything lies.
 
-    def places(steps: Array, begin: Array, end: Array) -> list[tuple[Places, ...]]:
+    Attributes:
+        reduced: the reduced system.
+        starts: (T + 1,) where the operands of each step begin.
+        lies: where each operand lies.
+        arity: (T,) number of operands, without the exponents of squares and cubes.
+        kinds: (T,) operations, with CUBE.
+        order: (T,) the steps by level and operation.
+        begin, end: where each run of one level and operation begins and ends in ``order``.
+        first: where the results begin.
+    """
+
+    reduced: Reduced
+    starts: Array
+    lies: Array
+    arity: Array
+    kinds: Array
+    order: Array
+    begin: Array
+    end: Array
+    first: int
+
+    def places(self, steps: Array, begin: Array, end: Array) -> list[tuple[Places, ...]]:
         """The operands of runs of steps of one operation each."""
         if len(begin) == 0:
             return []
         columns = []
-        for slot in range(int(arity[steps].max(initial=0))):
-            at = np.minimum(starts[steps] + slot, max(len(operands) - 1, 0))
-            columns.append(compress(lies[at], begin, end, broadcast=True))
-        counts = arity[steps[begin]].tolist()
+        for slot in range(int(self.arity[steps].max())):
+            at = np.minimum(self.starts[steps] + slot, len(self.lies) - 1)
+            columns.append(compress(self.lies[at], begin, end, broadcast=True))
+        counts = self.arity[steps[begin]].tolist()
         return [tuple(column[k] for column in columns[:count]) for k, count in enumerate(counts)]
 
-    begin, end = _runs((level * (CUBE + 1) + kinds)[order])
-    groups = tuple(
-        Group(_cube if kind == CUBE else OPERATIONS[kind].evaluate, slice(pool + n + a, pool + n + b), own)
-        for kind, a, b, own in zip(
-            kinds[order[begin]].tolist(), begin.tolist(), end.tolist(), places(order, begin, end), strict=True
-        )
-    )
-    restricted = np.array([*(op.domain.contains is not _EVERYWHERE for op in OPERATIONS), False])
-    tested = order[restricted[kinds[order]]]
-    tested = tested[np.argsort(kinds[tested], kind="stable")]
-    begin, end = _runs(kinds[tested])
-    conditions = tuple(
-        (OPERATIONS[kind].domain.contains, own)
-        for kind, own in zip(kinds[tested[begin]].tolist(), places(tested, begin, end), strict=True)
-    )
-    # The places that a derivative flows through, by depth, operation and operand.
-    owner = np.repeat(np.arange(n_steps), np.diff(starts))
-    slot = np.arange(len(operands)) - starts[owner]
-    inner_reads = np.flatnonzero((operands >= n) & (reduced.entry_of < 0) & reduced.linear)
-    inner_reads = inner_reads[reduced.root_of[operands[inner_reads] - n] == reduced.root_of[owner[inner_reads]]]
-    above = np.arange(n_steps)
-    above[operands[inner_reads] - n] = owner[inner_reads]
-    depth = heights_of(above)
-    used = np.flatnonzero(reduced.linear)
-    used = used[slot[used] < arity[owner[used]]]
-    key = (depth[owner[used]].astype(np.int64) * (CUBE + 1) + kinds[owner[used]]) * 4 + slot[used]
-    rank = np.empty(n_steps, dtype=np.int64)
-    rank[order] = np.arange(n_steps)
-    by_key = np.lexsort((rank[owner[used]], key))
-    used, key = used[by_key], key[by_key]
-    at = np.full(len(operands), -1, dtype=np.int64)
-    at[used] = np.arange(len(used))
-    firsts, others = _ranked(operands[inner_reads] - n, at[inner_reads], n_steps)
-    begin, end = _runs(key)
-    reads = compress(firsts[owner[used]], begin, end)
-    own_places = places(owner[used], begin, end)
-    deep = (depth[owner[used[begin]]] > 0).tolist()
-    partials = []
-    for k, (kind, by, a, b) in enumerate(
-        zip(kinds[owner[used[begin]]].tolist(), slot[used[begin]].tolist(), begin.tolist(), end.tolist(), strict=True)
-    ):
-        again = tuple(
-            (members, more[owner[used[a:b]]][members])
-            for more in others
-            if len(members := np.flatnonzero(more[owner[used[a:b]]] >= 0))
-        )
-        partial, needed = _partial(kind, by, own_places[k])
-        partials.append(PartialGroup(partial, slice(a, b), needed, reads[k] if deep[k] else None, again))
-    ended = used[reduced.entry_of[used] >= 0]
+
+def evaluation_of(reduced: Reduced) -> Evaluation:
+    """Analyse how a program is evaluated."""
+    program = reduced.program
+    n, pool = program.n_inputs, len(program.constants)
+    layout, position = _lay_out(reduced)
+    partials, at = _partials(layout)
+    ended = np.flatnonzero((reduced.entry_of >= 0) & (at >= 0))
     n_entries = len(reduced.arguments)
-    entries, further = _ranked(reduced.entry_of[ended].astype(np.int64), at[ended], n_entries)
+    entries, further = _ranked(reduced.entry_of[ended], at[ended], n_entries)
     whole = compress(entries, np.zeros(1, dtype=np.int64), np.array([n_entries])) if n_entries else [slice(0, 0)]
     return Evaluation(
         constants=program.constants,
         n_inputs=n,
-        n_values=pool + n + n_steps,
-        groups=groups,
-        partials=tuple(partials),
-        n_partials=len(used),
+        n_values=pool + n + program.n_steps,
+        groups=_groups(layout),
+        partials=partials,
+        n_partials=int(np.count_nonzero(at >= 0)),
         entries=whole[0],
         n_entries=n_entries,
         further=tuple((np.flatnonzero(more >= 0), more[more >= 0]) for more in further),
-        conditions=conditions,
+        conditions=_conditions(layout),
         outputs=position[program.outputs],
         watched=tuple(position[guard.values] for guard in program.guards),
     )
+
+
+def _lay_out(reduced: Reduced) -> tuple[_Layout, Array]:
+    """Where everything lies, and (n + T,) where each value does."""
+    program = reduced.program
+    n, n_steps, pool = program.n_inputs, program.n_steps, len(program.constants)
+    starts, operands = program.starts.astype(np.int64), program.operands.astype(np.int32)
+    arity, kinds = _fixed_powers(program.constants, program.codes.astype(np.int64), starts, operands, np.diff(starts))
+    key = row_levels(n, starts, operands).astype(np.int64) * (CUBE + 1) + kinds
+    order = sort_by_level(key, np.ones(n_steps, dtype=bool))
+    begin, end = _runs(key[order])
+    position = np.empty(n + n_steps, dtype=np.int32)
+    position[:n] = pool + np.arange(n)
+    position[n + order] = pool + n + np.arange(n_steps)
+    lies = np.where(operands >= 0, position[np.maximum(operands, 0)], -1 - operands).astype(np.int32)
+    return _Layout(reduced, starts, lies, arity, kinds, order, begin, end, pool + n), position
+
+
+def _groups(layout: _Layout) -> tuple[Group, ...]:
+    begin, end, order, first = layout.begin, layout.end, layout.order, layout.first
+    columns = (layout.kinds[order[begin]].tolist(), begin.tolist(), end.tolist(), layout.places(order, begin, end))
+    return tuple(
+        Group(_cube if kind == CUBE else OPERATIONS[kind].evaluate, slice(first + a, first + b), own)
+        for kind, a, b, own in zip(*columns, strict=True)
+    )
+
+
+def _conditions(layout: _Layout) -> tuple[tuple[Callable[..., Any], tuple[Places, ...]], ...]:
+    restricted = np.array([*(op.domain.contains is not _EVERYWHERE for op in OPERATIONS), False])
+    tested = layout.order[restricted[layout.kinds[layout.order]]]
+    tested = tested[np.argsort(layout.kinds[tested], kind="stable")]
+    begin, end = _runs(layout.kinds[tested])
+    columns = (layout.kinds[tested[begin]].tolist(), layout.places(tested, begin, end))
+    return tuple((OPERATIONS[kind].domain.contains, own) for kind, own in zip(*columns, strict=True))
+
+
+def _partials(layout: _Layout) -> tuple[tuple[PartialGroup, ...], Array]:
+    """The partials, and for each operand place where its partial lies, or −1."""
+    reduced, n, operands = layout.reduced, layout.reduced.n_inputs, layout.reduced.program.operands
+    n_steps = len(layout.order)
+    owner = np.repeat(np.arange(n_steps, dtype=np.int32), np.diff(layout.starts))
+    inner_reads = np.flatnonzero((operands >= n) & (reduced.entry_of < 0) & reduced.linear)
+    read = operands[inner_reads] - n
+    above = np.arange(n_steps, dtype=np.int32)
+    above[read] = owner[inner_reads]
+    depth = heights_of(above)
+    # The places that a derivative flows through, by depth, operation and operand.
+    used = np.flatnonzero(reduced.linear)
+    by = owner[used]
+    slot = (used - layout.starts[by]).astype(np.int8)
+    key = (depth[by] * (CUBE + 1) + layout.kinds[by].astype(np.int32)) * 4 + slot
+    rank = np.empty(n_steps, dtype=np.int32)
+    rank[layout.order] = np.arange(n_steps, dtype=np.int32)
+    order = np.lexsort((rank[by], key))
+    used, key, by, slot = used[order], key[order], by[order], slot[order]
+    at = np.full(len(operands), -1, dtype=np.int32)
+    at[used] = np.arange(len(used), dtype=np.int32)
+    firsts, others = _ranked(read, at[inner_reads], n_steps)
+    begin, end = _runs(key)
+    reads = compress(firsts[by], begin, end)
+    own_places = layout.places(by, begin, end)
+    deep = (depth[by[begin]] > 0).tolist()
+    columns = (layout.kinds[by[begin]].tolist(), slot[begin].tolist(), begin.tolist(), end.tolist())
+    found: list[PartialGroup] = []
+    for k, (kind, operand, a, b) in enumerate(zip(*columns, strict=True)):
+        again = tuple(
+            (members, more[by[a:b]][members]) for more in others if len(members := np.flatnonzero(more[by[a:b]] >= 0))
+        )
+        partial, needed = _partial(kind, operand, own_places[k])
+        found.append(PartialGroup(partial, slice(a, b), needed, reads[k] if deep[k] else None, again))
+    return tuple(found), at
 
 
 def _fixed_powers(constants: Array, kinds: Array, starts: Array, operands: Array, arity: Array) -> tuple[Array, Array]:
@@ -313,7 +356,7 @@ def _ranked(target: Array, places: Array, size: int) -> tuple[Array, list[Array]
     begin = np.flatnonzero(np.diff(target, prepend=-1))
     rank = np.arange(len(target)) - np.repeat(begin, np.diff(np.append(begin, len(target))))
     for r in range(int(rank.max(initial=0)) + 1):
-        column = np.full(size, -1, dtype=np.int64)
+        column = np.full(size, -1, dtype=np.int32)
         column[target[rank == r]] = places[rank == r]
         found.append(column)
     return found[0], found[1:]

@@ -1,7 +1,7 @@
 """Many narrow levels as one sparse triangular solve, where a Python call for each of them would cost more.
 
-Inside a run, u − Σ label · u = (known) for unknowns that are summed, and p u + Σ label · u = −(known) for those that are
-divided. With p u for u, the matrix has a unit diagonal.
+Inside a run, u − Σ label · u = (known) for unknowns that are summed, and p u + Σ label · u = −(known) for those that
+are divided. With p u for u, the matrix has a unit diagonal.
 """
 
 from __future__ import annotations

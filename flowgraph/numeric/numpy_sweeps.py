@@ -2,8 +2,8 @@
 
 Forward and forward inverse find tangents of values. Reverse finds cotangents of values, and reverse inverse one
 multiplier λ for each row: Σ c λ over the rows that read a value, less λ of the row that computes it, plus the cotangent
-that is given for it, is 0 for every value that is no output. Both are gathered from where they are known, so that no two
-sums write to one place.
+that is given for it, is 0 for every value that is no output. Both are gathered from where they are known, so that no
+two sums write to one place.
 
 Reference: THEORY sections 2 and 7.
 """

@@ -212,11 +212,11 @@ def compress(values: Array, begin: Array, end: Array, *, units: bool = False, br
     if len(begin) == 0:
         return []
     step = np.diff(values)
-    jumps = np.concatenate([[0], np.cumsum(step != 1)])
+    jumps = np.concatenate([[0], np.cumsum(step != 1, dtype=np.int32)])
     consecutive = (jumps[end - 1] == jumps[begin]).tolist()
     same = [False] * len(begin)
     if units or broadcast:
-        turns = np.concatenate([[0], np.cumsum(step != 0)])
+        turns = np.concatenate([[0], np.cumsum(step != 0, dtype=np.int32)])
         same = ((turns[end - 1] == turns[begin]) & (broadcast | (values[begin] < OFFSET))).tolist()
     found: list[Any] = []
     for value, first, last, run, equal in zip(
@@ -225,5 +225,5 @@ def compress(values: Array, begin: Array, end: Array, *, units: bool = False, br
         if equal:
             found.append(slice(value, value + 1) if broadcast else value)
         else:
-            found.append(slice(value, value + last - first) if run else values[first:last].copy())
+            found.append(slice(value, value + last - first) if run else values[first:last].astype(np.int64))
     return found

@@ -105,14 +105,15 @@ def _longest_paths(tails: Array, heads: Array, size: int) -> Array:
     begin = np.concatenate([[0], np.cumsum(np.bincount(tails, minlength=size))])
     targets = heads[_sorted_by(tails, size)]
     # Small numbers one after the other are read and written quickest through memory views.
-    views = tuple(memoryview(column) for column in (begin, targets, waiting, level))
+    columns: tuple[Any, ...] = (begin, targets, waiting, level)
+    views = tuple(memoryview(column) for column in columns)
     reached = 0
     while len(front):
+        level[front] = reached
         if len(front) < _NARROW:
             front = np.array(_advance(front.tolist(), reached, *views), dtype=np.int64)
             reached = int(level[front[0]]) if len(front) else reached
             continue
-        level[front] = reached
         counts = begin[front + 1] - begin[front]
         ends = np.cumsum(counts)
         met = targets[np.repeat(begin[front] - (ends - counts), counts) + np.arange(ends[-1])]
@@ -195,7 +196,7 @@ def entries(
         >>> starts, operands = np.array([0, 2, 4]), np.array([0, 1, 2, 0])
         >>> root = np.array([False, True])
         >>> entries(2, starts, operands, operands >= 0, np.array([0, 0]), root, np.arange(2), np.array([2]))
-        (array([0, 2], dtype=int32), array([0, 1], dtype=int32), array([0, 1, -1, 0], dtype=int32))
+        (array([0, 2], dtype=int32), array([0, 1], dtype=int32), array([ 0,  1, -1,  0], dtype=int32))
     """
     n_rows = len(ends)
     value_of = np.concatenate([np.arange(n, dtype=np.int64), np.where(is_root, n + row_of, -1)])
@@ -223,7 +224,7 @@ def follow(
     entry_of: Array,
     n_rows: int,
 ) -> Array:
-    """A matching, perfect for most programs: a step is matched with an argument on a path from an input that it reads last.
+    """A matching, perfect for most programs: a step with an argument on a path from an input that it reads last.
 
     Args:
         n: number of inputs.

@@ -158,7 +158,8 @@ class Plan:
         if not values.fine.all():
             b = int(np.flatnonzero(~values.fine)[0])
             member = int(members[b]) if batched else None
-            fault = faults.domain_fault(analysed.reduced.program, x[b], member)
+            part = analysed.excerpt or faults.Excerpt(analysed.reduced.program, None)
+            fault = faults.domain_fault(part.program, x[b], member, part.numbers)
             if fault is not None:
                 raise fault
             # No single partial is at fault: their product inside a statement left the range of float64.

@@ -248,7 +248,8 @@ def _bounds(columns: _Columns, size: int, places: Array | None) -> Array:
     wanted = np.append(wanted[wanted < total], total)
     if places is None:
         return wanted
-    return np.unique(places[np.searchsorted(places, wanted)])
+    # Where all steps are passive there is no lump, and 0 is the only place.
+    return np.unique(np.append(places, total)[np.searchsorted(places, wanted)])
 
 
 def period(codes: Array, starts: Array, operands: Array, n: int) -> int:

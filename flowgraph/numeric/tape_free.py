@@ -275,20 +275,20 @@ class _Sweep:
             held = self._holds(segment.watch, values.watched[0][:, len(segment.carried) :], alive)
             if wrong:
                 for b, error in sorted(wrong.items()):
-                    # What the error is about may stand on a branch that this member does not take.
-                    if held[b] and self._later(whole.all[number + 1 :], primal[b], alive[b]):
-                        if not isinstance(error, SingularJacobian):
-                            raise error
-                        singular[int(self._members[alive[b]])] = error
-                    else:
+                    found = self._settled(error, whole.all[number + 1 :], primal[b], alive[b]) if held[b] else None
+                    if found is None:
                         fits[alive[b]] = False
+                    elif isinstance(found, SingularJacobian):
+                        singular[int(self._members[alive[b]])] = found
+                    else:
+                        raise found
                 kept = np.ones(len(alive), dtype=bool)
                 kept[list(wrong)] = False
                 alive, primal, tangent, held = alive[kept], primal[kept], tangent[kept], held[kept]
         fits[alive[~held]] = False
-        found = np.full((size, m), np.nan), np.full((size, m, k), np.nan)
-        found[0][alive], found[1][alive] = primal[:, whole.outputs], tangent[:, whole.outputs]
-        return _Swept(found[0], found[1], fits, singular)
+        outputs, along = np.full((size, m), np.nan), np.full((size, m, k), np.nan)
+        outputs[alive], along[alive] = primal[:, whole.outputs], tangent[:, whole.outputs]
+        return _Swept(outputs, along, fits, singular)
 
     def _swept(
         self,
@@ -314,7 +314,9 @@ class _Sweep:
         swept = np.zeros((len(alive), values.outputs.shape[1], along.shape[2]))
         if len(good):
             none: dict[int, FlowgraphError] = {}
-            swept[good] = self._swept(segment, analysed, values.of_members(good), at[good], along[good], alive[good], none)
+            swept[good] = self._swept(
+                segment, analysed, values.of_members(good), at[good], along[good], alive[good], none
+            )
             wrong |= {int(good[b]): error for b, error in none.items()}
         return swept
 
@@ -336,16 +338,26 @@ class _Sweep:
             raise faults.guard_fault(only, watched[b, i : i + 1], self._name(alive[b]))
         return held
 
-    def _later(self, rest: Iterable[Segment], primal: Array, b: int) -> bool:
-        """Whether the branches in the segments that follow are those taken by one member."""
+    def _settled(self, error: FlowgraphError, rest: Iterable[Segment], primal: Array, b: int) -> FlowgraphError | None:
+        """An error of one member, settled by the segments that follow.
+
+        What the error is about may stand on a branch that this member does not take: then there is none. And where f
+        is not defined, it does not count whether J is singular.
+        """
         primal = primal[None].copy()
         for segment in rest:
-            values = segment.analysed.evaluate(primal.take(segment.reads, axis=1), linearise=False)
+            at = primal.take(segment.reads, axis=1)
+            if isinstance(error, SingularJacobian):
+                _, values = _evaluated(segment, at)
+                if not values.fine[0]:
+                    error = self._domain(segment, at[0], b)
+            else:
+                values = segment.analysed.evaluate(at, linearise=False)
             primal[:, segment.writes] = values.outputs[:, : len(segment.writes)]
             primal[:, segment.carried] = values.watched[0][:, : len(segment.carried)]
             if not self._holds(segment.watch, values.watched[0][:, len(segment.carried) :], np.array([b]))[0]:
-                return False
-        return True
+                return None
+        return error
 
     def _domain(self, segment: Segment, at: Array, b: int) -> DomainError:
         part = self._excerpt(segment)

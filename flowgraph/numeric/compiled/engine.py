@@ -242,7 +242,7 @@ class CompiledBackend(Backend):
             one = drivers.reverse_inverse_one if transposed else drivers.forward_inverse_one
             columns = (s.order, s.starts, s.arguments, s.pivots, s.outputs, s.n_inputs, own.table)
             for b in range(len(rhs)):
-                if own.external:
+                if own.external and factors is not None:
                     if not pivoting.singular[b]:
                         _inverse_with_external(own, factors, b, rhs[b], out[b], transposed)
                 elif factors is None:
@@ -284,11 +284,16 @@ def _sweep(mode: int, system: System, order: Array, pivots: Array, values: Value
         pivots,
         system.outputs,
         system.n_inputs,
-        values.side_by_side,
+        _chunks(values),
         values.offset,
         rhs,
         out,
     )
+
+
+def _chunks(values: Values) -> Array:
+    assert values.side_by_side is not None
+    return values.side_by_side
 
 
 def _inverse_with_external(own: _Order, factors: _Factors, b: int, rhs: Array, out: Array, transposed: bool) -> None:

@@ -66,7 +66,7 @@ def _power(x: float, y: float) -> tuple[float, float, float, bool]:
 
 
 @njit(cache=True, error_model="numpy")
-def step(code: int, x: float, y: float, c: float) -> tuple[float, float, float, bool]:
+def step(code: Any, x: Any, y: Any, c: Any) -> tuple[float, float, float, bool]:
     """The result of an operation, its two partials, and whether the operands are outside its domain."""
     if code == _ADD:
         return x + y, 1.0, 1.0, False
@@ -108,7 +108,7 @@ def step(code: int, x: float, y: float, c: float) -> tuple[float, float, float, 
 
 
 @njit(cache=True, error_model="numpy")
-def _rarer(code: int, x: float, y: float, c: float) -> tuple[float, float, float, bool]:
+def _rarer(code: Any, x: Any, y: Any, c: Any) -> tuple[float, float, float, bool]:
     if code == _HYPOT:
         h = math.hypot(x, y)
         size = max(abs(x), abs(y))

@@ -33,7 +33,7 @@ _CUBE = interpreter.CUBE
 
 @njit(inline="always", error_model="numpy")
 def operate(
-    code: int, x: Array, y: Array, c: Array, z: Array, a: Array, b: Array, j: int, width: int, bad: Array
+    code: Any, x: Array, y: Array, c: Array, z: Array, a: Array, b: Array, j: int, width: int, bad: Array
 ) -> None:
     """``interpreter.step`` on the first ``width`` lanes; results go to row j of z, a and b.
 

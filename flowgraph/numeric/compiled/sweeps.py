@@ -5,6 +5,7 @@ Row r is ż − Σ c ẋ = 0. The array of tangents or cotangents has one row pe
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -235,8 +236,8 @@ def log_pivots(order: Array, pivots: Array, c: Array) -> tuple[float, float]:
         if 1e-20 < size < 1e20:
             product *= size
             if not 1e-150 < product < 1e150:
-                total += np.log(product)
+                total += math.log(product)
                 product = 1.0
         else:
-            total += np.log(size)
-    return sign, total + np.log(product)
+            total += math.log(size)
+    return sign, total + math.log(product)
