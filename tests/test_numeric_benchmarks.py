@@ -12,8 +12,8 @@ import pytest
 from scipy.sparse.linalg import splu
 
 import flowgraph as fg
-from benchmarks.numeric import accuracy, families, klu, peers, plots, report, run, targets
-from benchmarks.numeric.engine import BACKENDS
+from benchmarks.numeric import accuracy, families, klu, measure, peers, plots, report, run, targets
+from benchmarks.numeric.engine import BACKENDS, engine, missing
 from benchmarks.numeric.extended import extended_system, partials
 from benchmarks.numeric.machines import mixing_machine, random_machine
 
@@ -286,3 +286,28 @@ def test_every_measurement_of_a_run_can_be_taken() -> None:
 def test_a_failure_is_told() -> None:
     found = run.in_own_process(run.Job(("nothing",)))
     assert found == {"failed": "ValueError: no measurement is called nothing"}
+
+
+def test_a_wrong_value_or_a_wrong_product_stops_the_measurement() -> None:
+    instance = families.lorenz96(7, 3)
+    v = np.random.default_rng(5).standard_normal(7)
+    value, product = instance.numpy(instance.x), differences(instance) @ v
+    measure.hold(instance, value, product, v)
+    with pytest.raises(ArithmeticError, match=r"f\(x\) differs"):
+        measure.hold(instance, value + 1e-6, product, v)
+    with pytest.raises(ArithmeticError, match="J v differs"):
+        measure.hold(instance, value, product * (1.0 + 1e-4), v)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_engine_is_right_on_every_family(instance: families.Instance, backend: str) -> None:
+    if (reason := missing(backend)) is not None:
+        pytest.skip(reason)
+    program = instance.program()
+    point = engine(backend).plan(program).linearize(instance.x)
+    v = np.random.default_rng(6).standard_normal(instance.n)
+    jacobian = by_rows(program, instance.x)
+    measure.hold(instance, point.value, point.jvp(v), v)
+    np.testing.assert_allclose(point.jvp(v), jacobian @ v, atol=1e-12 * np.abs(jacobian).max())
+    np.testing.assert_allclose(jacobian @ point.ijvp(v), v, atol=1e-9)
+    np.testing.assert_allclose(point.slogdet(), np.linalg.slogdet(jacobian), rtol=1e-9, atol=1e-9)

@@ -6,6 +6,7 @@ The measurements take any object with the methods of ``Engine``, so that they ca
 from __future__ import annotations
 
 import importlib.util
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,11 @@ BACKENDS = ("compiled", "numpy")
 
 class Point(Protocol):
     """A function linearised at a point."""
+
+    @cached_property
+    def value(self) -> Array:
+        """f(x)."""
+        ...
 
     def jvp(self, v: Array) -> Array:
         """J v."""

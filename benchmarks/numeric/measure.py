@@ -18,6 +18,8 @@ Array = np.ndarray[Any, Any]
 Found = dict[str, Any]
 
 _PREDICTED_STEPS = 600_000
+_VALUE_ERROR = 1e-9
+_QUOTIENT_ERROR = 1e-5
 
 
 def _norm(point: Point, n: int) -> float:
@@ -42,8 +44,9 @@ def instance_of_engine(engine: Engine, instance: Instance, dense: bool) -> Found
     plan, setup = once(lambda: engine.plan(program))
     point, first = once(lambda: plan.linearize(x))
     solution = point.ijvp(v)
-    point.jvp(v)
+    product = point.jvp(v)
     memory = peak() - before
+    hold(instance, point.value, product, v)
     return {
         "setup": setup,
         "kernels": kernels,
@@ -55,6 +58,25 @@ def instance_of_engine(engine: Engine, instance: Instance, dense: bool) -> Found
         "predicted": _predicted(program),
         "times": _times(plan, point, x, v, dense),
     }
+
+
+def hold(instance: Instance, value: Array, product: Array, v: Array) -> None:
+    """Raise unless the value is NumPy's, and J v is the difference quotient: residuals alone tell nothing of a wrong J.
+
+    Raises:
+        ArithmeticError: the engine computes another function.
+    """
+    expected = instance.numpy(instance.x)
+    worst = float(np.abs(value - expected).max() / np.abs(expected).max())
+    if not worst <= _VALUE_ERROR:
+        raise ArithmeticError(f"the engine's f(x) differs from NumPy's by {worst:.1e}")
+    # Of several steps the best counts: what is curved wants a small one, what cancels a large one.
+    errors = []
+    for h in (1e-4, 1e-5, 1e-6, 1e-7):
+        quotient = (instance.numpy(instance.x + h * v) - instance.numpy(instance.x - h * v)) / (2.0 * h)
+        errors.append(float(np.linalg.norm(product - quotient) / np.linalg.norm(quotient)))
+    if not min(errors) <= _QUOTIENT_ERROR:
+        raise ArithmeticError(f"the engine's J v differs from difference quotients by {min(errors):.1e}")
 
 
 def _warm(engine: Engine) -> None:

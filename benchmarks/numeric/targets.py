@@ -130,7 +130,18 @@ def _accuracy(results: Found) -> Iterator[Target]:
     rows = {row["method"]: row for row in results.get("accuracy", {}).get("rows", ())}
     for backend in BACKENDS:
         reached = rows.get(f"flowgraph {backend}", {}).get("random")
+        yield Target(f"log|det J| against the dense one, {backend}", 1e-6, _determinants(results, backend))
         yield Target(f"forward error, cond 10¹⁰, random right-hand side, {backend}", 1e-13, reached)
+
+
+def _determinants(results: Found, backend: str) -> float | None:
+    """The largest relative difference of log|det J| from the dense one (absolute where that is below 1)."""
+    found = []
+    for family, label, row in _measured(results, backend):
+        dense = results["family"][family][label].get("jax-dense", {}).get("log_determinant")
+        if dense is not None:
+            found.append(abs(row["log_determinant"] - dense) / max(1.0, abs(dense)))
+    return max(found, default=None)
 
 
 def _small(results: Found) -> Iterator[Target]:
