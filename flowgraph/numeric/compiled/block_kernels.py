@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from flowgraph.numeric.blocks import BAND, EXTERNAL, BlockTable
 from flowgraph.numeric.compiled import factors as lu
+from flowgraph.numeric.compiled.unsigned import U
 
 Array = NDArray[Any]
 
@@ -49,17 +50,17 @@ def factor_block(
             for k in range(table.offset[i], target + table.high[i]):
                 d[k] = 0.0
         for e in range(starts[r], starts[r + 1]):
-            v, label = arguments[e], c[e]
-            if table.found_in[v] != b:
+            v, label = arguments[U(e)], c[U(e)]
+            if table.found_in[U(v)] != b:
                 continue
-            p = table.place[v]
+            p = table.place[U(v)]
             if p >= 0:
                 if q >= 0:
-                    a[target + p] += label
+                    a[U(target + p)] += label
                 else:
-                    d[target + p] += label
+                    d[U(target + p)] += label
                 continue
-            other = table.row_at[v]
+            other = table.row_at[U(v)]
             first, count = table.low[other], table.high[other] - table.low[other]
             if q >= 0:
                 lu.add_from(a, target + first, d, table.offset[other], label, count)
@@ -105,8 +106,8 @@ def _inner_rows(b: int, starts: Array, arguments: Array, c: Array, n: int, table
         for j in range(x.shape[1]):
             s = 0.0
             for e in range(starts[r], starts[r + 1]):
-                s += c[e] * x[arguments[e], j]
-            x[n + r, j] = s
+                s += c[U(e)] * x[U(arguments[U(e)]), j]
+            x[U(n + r), j] = s
 
 
 @njit(cache=True, error_model="numpy")
@@ -117,11 +118,11 @@ def _residuals(b: int, starts: Array, arguments: Array, c: Array, n: int, table:
         for j in range(x.shape[1]):
             s = 0.0
             for e in range(starts[r], starts[r + 1]):
-                s += c[e] * x[arguments[e], j]
+                s += c[U(e)] * x[U(arguments[U(e)]), j]
             if q >= 0:
-                y[q, j] = x[n + r, j] - s
+                y[q, j] = x[U(n + r), j] - s
             else:
-                x[n + r, j] = s
+                x[U(n + r), j] = s
 
 
 @njit(cache=True, error_model="numpy")
@@ -146,7 +147,7 @@ def solve_block(
     for k in range(size):
         v = table.unknowns[first + k]
         for j in range(columns):
-            x[v, j] = y[k, j]
+            x[U(v), j] = y[k, j]
     if table.starts[b + 1] - table.starts[b] > size:
         _inner_rows(b, starts, arguments, c, n, table, x)
 
@@ -172,10 +173,10 @@ def solve_block_transposed(
                 continue
             r = table.rows[i]
             for j in range(columns):
-                g = x[n + r, j]
-                x[n + r, j] = 0.0
+                g = x[U(n + r), j]
+                x[U(n + r), j] = 0.0
                 for e in range(starts[r], starts[r + 1]):
-                    x[arguments[e], j] += c[e] * g
+                    x[U(arguments[U(e)]), j] += c[U(e)] * g
     y = np.empty((size, columns))
     for k in range(size):
         for j in range(columns):
@@ -187,12 +188,12 @@ def solve_block_transposed(
         r, q = table.rows[i], table.equation[i]
         for j in range(columns):
             if q >= 0:
-                x[n + r, j] += y[q, j]
+                x[U(n + r), j] += y[q, j]
                 g = -y[q, j]
             else:
-                g = x[n + r, j]
+                g = x[U(n + r), j]
             for e in range(starts[r], starts[r + 1]):
-                x[arguments[e], j] += c[e] * g
+                x[U(arguments[U(e)]), j] += c[U(e)] * g
 
 
 @njit(cache=True, error_model="numpy")

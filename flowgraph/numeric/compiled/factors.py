@@ -1,7 +1,7 @@
 """LU factors of small dense matrices and of bands, in place, with partial pivoting; and solving with them.
 
-A dense matrix is kept row by row. So is a band: row i holds columns i − lower … i + upper + lower, which leaves room for
-what row exchanges fill in; multipliers stay where they eliminated.
+A dense matrix is kept row by row. So is a band: row i holds columns i − lower … i + upper + lower, with room for what
+row exchanges fill in; multipliers stay where they eliminated.
 
 Unsigned places tell the compiler that no index counts from the end, without which it does not use vector registers.
 
@@ -17,6 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from flowgraph.numeric.blocks import BAND
+from flowgraph.numeric.compiled.unsigned import U
 
 Array = NDArray[Any]
 
@@ -25,22 +26,22 @@ Array = NDArray[Any]
 def subtract(x: Array, to: int, source: int, m: float, count: int) -> None:
     """x[to : to + count] −= m · x[source : source + count]."""
     for k in range(count):
-        x[np.uint64(to) + np.uint64(k)] -= m * x[np.uint64(source) + np.uint64(k)]
+        x[U(to) + U(k)] -= m * x[U(source) + U(k)]
 
 
 @njit(cache=True, error_model="numpy")
 def add_from(x: Array, to: int, y: Array, source: int, m: float, count: int) -> None:
     """x[to : to + count] += m · y[source : source + count]."""
     for k in range(count):
-        x[np.uint64(to) + np.uint64(k)] += m * y[np.uint64(source) + np.uint64(k)]
+        x[U(to) + U(k)] += m * y[U(source) + U(k)]
 
 
 @njit(cache=True, error_model="numpy")
 def _exchange(x: Array, one: int, other: int, count: int) -> None:
     for k in range(count):
-        kept = x[np.uint64(one) + np.uint64(k)]
-        x[np.uint64(one) + np.uint64(k)] = x[np.uint64(other) + np.uint64(k)]
-        x[np.uint64(other) + np.uint64(k)] = kept
+        kept = x[U(one) + U(k)]
+        x[U(one) + U(k)] = x[U(other) + U(k)]
+        x[U(other) + U(k)] = kept
 
 
 @njit(cache=True, error_model="numpy")
@@ -106,7 +107,7 @@ def _factor_tridiagonal(a: Array, size: int, swaps: Array) -> bool:
     b0, b1, b2 = a[1], a[2], 0.0
     for j in range(size - 1):
         o = 4 * j + 4
-        c0, c1, c2 = a[o], a[o + 1], a[o + 2]
+        c0, c1, c2 = a[U(o)], a[U(o + 1)], a[U(o + 2)]
         if abs(c0) > abs(b0):
             swaps[j] = j + 1
             b0, b1, b2, c0, c1, c2 = c0, c1, c2, b0, b1, b2
@@ -115,7 +116,7 @@ def _factor_tridiagonal(a: Array, size: int, swaps: Array) -> bool:
         if not abs(b0) > 0.0:
             return False
         m = c0 / b0
-        a[o - 3], a[o - 2], a[o - 1], a[o] = b0, b1, b2, m
+        a[U(o - 3)], a[U(o - 2)], a[U(o - 1)], a[U(o)] = b0, b1, b2, m
         b0, b1, b2 = c1 - m * b1, c2 - m * b2, 0.0
     a[4 * size - 3] = b0
     swaps[size - 1] = size - 1
@@ -147,13 +148,13 @@ def _solve_dense(a: Array, size: int, swaps: Array, y: Array) -> None:
         for q in range(columns):
             s = y[i, q]
             for j in range(i):
-                s -= a[i * size + j] * y[j, q]
+                s -= a[U(i * size + j)] * y[j, q]
             y[i, q] = s
     for j in range(size - 1, -1, -1):
         for q in range(columns):
             s = y[j, q]
             for k in range(j + 1, size):
-                s -= a[j * size + k] * y[k, q]
+                s -= a[U(j * size + k)] * y[U(k), q]
             y[j, q] = s / a[j * size + j]
 
 
@@ -187,7 +188,7 @@ def _solve_band_one(a: Array, size: int, lower: int, upper: int, swaps: Array, y
         g = y[j]
         row = j * (down + 1) + lower
         for i in range(1, min(size - 1 - j, lower) + 1):
-            y[j + i] -= a[row + i * down] * g
+            y[U(j + i)] -= a[U(row + i * down)] * g
     for j in range(size - 1, -1, -1):
         row = j * (down + 1) + lower
         count = min(lower + upper, size - 1 - j)
@@ -195,13 +196,13 @@ def _solve_band_one(a: Array, size: int, lower: int, upper: int, swaps: Array, y
         s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
         k = 1
         while k + 3 <= count:
-            s0 += a[row + k] * y[j + k]
-            s1 += a[row + k + 1] * y[j + k + 1]
-            s2 += a[row + k + 2] * y[j + k + 2]
-            s3 += a[row + k + 3] * y[j + k + 3]
+            s0 += a[U(row + k)] * y[U(j + k)]
+            s1 += a[U(row + k + 1)] * y[U(j + k + 1)]
+            s2 += a[U(row + k + 2)] * y[U(j + k + 2)]
+            s3 += a[U(row + k + 3)] * y[U(j + k + 3)]
             k += 4
         while k <= count:
-            s0 += a[row + k] * y[j + k]
+            s0 += a[U(row + k)] * y[U(j + k)]
             k += 1
         y[j] = (y[j] - ((s0 + s1) + (s2 + s3))) / a[row]
 
@@ -214,11 +215,11 @@ def _solve_tridiagonal(a: Array, size: int, swaps: Array, y: Array) -> None:
         if swaps[j] != j:
             this, following = following, this
         y[j] = this
-        this = following - a[4 * j + 4] * this
+        this = following - a[U(4 * j + 4)] * this
     one, two = 0.0, 0.0
     for j in range(size - 1, -1, -1):
         s = this if j == size - 1 else y[j]
-        s = (s - a[4 * j + 3] * two - a[4 * j + 2] * one) / a[4 * j + 1]
+        s = (s - a[U(4 * j + 3)] * two - a[U(4 * j + 2)] * one) / a[U(4 * j + 1)]
         two, one = one, s
         y[j] = s
 
@@ -229,15 +230,15 @@ def _solve_tridiagonal_transposed(a: Array, size: int, swaps: Array, y: Array) -
     for j in range(size):
         s = y[j]
         if j > 0:
-            s -= a[4 * j - 2] * one
+            s -= a[U(4 * j - 2)] * one
         if j > 1:
-            s -= a[4 * j - 5] * two
-        s /= a[4 * j + 1]
+            s -= a[U(4 * j - 5)] * two
+        s /= a[U(4 * j + 1)]
         two, one = one, s
         y[j] = s
     after = y[size - 1]
     for j in range(size - 2, -1, -1):
-        s = y[j] - a[4 * j + 4] * after
+        s = y[j] - a[U(4 * j + 4)] * after
         if swaps[j] != j:
             y[j + 1], after = s, after
         else:

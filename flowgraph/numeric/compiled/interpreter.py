@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from flowgraph.numeric.compiled.unsigned import U
 from flowgraph.operations import CODES
 
 Array = NDArray[Any]
@@ -216,25 +217,25 @@ def rows(
         end = ends[r]
         z = 0.0
         for t in range(begin, end):
-            code = codes[t]
+            code = codes[U(t)]
             c = 0.0
             if code == _SELECT:
                 c = v[third[conditions]]
                 conditions += 1
-            z, a[t - begin], b[t - begin], outside = step(code, v[left[t]], v[right[t]], c)
+            z, a[U(t - begin)], b[U(t - begin)], outside = step(code, v[U(left[U(t)])], v[U(right[U(t)])], c)
             wrong |= outside
-            v[inner + t - begin] = z
+            v[U(inner + t - begin)] = z
             check += z * 0.0
-        v[result + r] = z
+        v[U(result + r)] = z
         g = 1.0
         for t in range(end - 1, begin - 1, -1):
             if t < end - 1:
-                g = d[1 + t - begin]
-                d[1 + t - begin] = 0.0
-            d[to_left[t]] += g * a[t - begin]
-            d[to_right[t]] += g * b[t - begin]
+                g = d[U(1 + t - begin)]
+                d[U(1 + t - begin)] = 0.0
+            d[U(to_left[U(t)])] += g * a[U(t - begin)]
+            d[U(to_right[U(t)])] += g * b[U(t - begin)]
         for e in range(starts[r], starts[r + 1]):
-            check += d[1 + longest + e] * 0.0
+            check += d[U(1 + longest + e)] * 0.0
         begin = end
     d[0] = 0.0
     return not wrong and check == 0.0, conditions
@@ -252,15 +253,15 @@ def evaluate(codes: Array, left: Array, right: Array, third: Array, ends: Array,
         end = ends[r]
         z = 0.0
         for t in range(begin, end):
-            code = codes[t]
+            code = codes[U(t)]
             c = 0.0
             if code == _SELECT:
                 c = v[third[conditions]]
                 conditions += 1
-            z, _, _, outside = step(code, v[left[t]], v[right[t]], c)
+            z, _, _, outside = step(code, v[U(left[U(t)])], v[U(right[U(t)])], c)
             wrong |= outside
-            v[inner + t - begin] = z
+            v[U(inner + t - begin)] = z
             check += z * 0.0
-        v[result + r] = z
+        v[U(result + r)] = z
         begin = end
     return not wrong and check == 0.0

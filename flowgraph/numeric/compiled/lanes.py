@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from flowgraph.numeric.compiled import interpreter
 from flowgraph.numeric.compiled.interpreter import step
+from flowgraph.numeric.compiled.unsigned import U
 from flowgraph.operations import CODES
 
 Array = NDArray[Any]
@@ -194,46 +195,46 @@ def linearise(
                 p = left[t] - inner
                 if 0 <= p < longest:
                     for q in range(width):
-                        x[q] = z[p, q]
+                        x[q] = z[U(p), q]
                 else:
                     for q in range(width):
-                        x[q] = v[left[t + q * size]]
+                        x[q] = v[U(left[U(t + q * size)])]
                 p = right[t] - inner
                 if 0 <= p < longest:
                     for q in range(width):
-                        y[q] = z[p, q]
+                        y[q] = z[U(p), q]
                 else:
                     for q in range(width):
-                        y[q] = v[right[t + q * size]]
+                        y[q] = v[U(right[U(t + q * size)])]
                 operate(codes[t], x, y, c, z, a, b, j, width, bad)
                 for q in range(width):
-                    check[q] += z[j, q] * 0.0
+                    check[q] += z[U(j), q] * 0.0
             r0 = r + first
             for q in range(width):
-                v[result + r0 + q] = z[size - 1, q]
+                v[U(result + r0 + q)] = z[size - 1, q]
                 g[size - 1, q] = 1.0
             for j in range(size - 1, -1, -1):
                 t = t0 + j
                 p = to_left[t]
                 if 0 < p < base:
                     for q in range(width):
-                        g[p - 1, q] += g[j, q] * a[j, q]
+                        g[U(p - 1), q] += g[U(j), q] * a[U(j), q]
                 elif p > 0:
                     for q in range(width):
-                        d[to_left[t + q * size]] += g[j, q] * a[j, q]
+                        d[U(to_left[U(t + q * size)])] += g[U(j), q] * a[U(j), q]
                 p = to_right[t]
                 if 0 < p < base:
                     for q in range(width):
-                        g[p - 1, q] += g[j, q] * b[j, q]
+                        g[U(p - 1), q] += g[U(j), q] * b[U(j), q]
                 elif p > 0:
                     for q in range(width):
-                        d[to_right[t + q * size]] += g[j, q] * b[j, q]
+                        d[U(to_right[U(t + q * size)])] += g[U(j), q] * b[U(j), q]
                 for q in range(width):
-                    g[j, q] = 0.0
+                    g[U(j), q] = 0.0
             e, stop = base + starts[r0], base + starts[r0 + width]
             while e + LANES <= stop:
                 for q in range(LANES):
-                    check[q] += d[e + q] * 0.0
+                    check[q] += d[U(e + q)] * 0.0
                 e += LANES
             while e < stop:
                 check[0] += d[e] * 0.0

@@ -12,6 +12,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from flowgraph.numeric.compiled.lanes import LANES, operate
+from flowgraph.numeric.compiled.unsigned import U
 from flowgraph.operations import CODES
 
 Array = NDArray[Any]
@@ -49,19 +50,19 @@ def _evaluate_chunk(
             t = begin + j
             p, o = left[t], right[t]
             for q in range(LANES):
-                x[q] = v[p, q]
+                x[q] = v[U(p), q]
             for q in range(LANES):
-                y[q] = v[o, q]
+                y[q] = v[U(o), q]
             if codes[t] == _SELECT:
                 p = third[conditions]
                 conditions += 1
                 for q in range(LANES):
-                    c[q] = v[p, q]
+                    c[q] = v[U(p), q]
             operate(codes[t], x, y, c, z, a, b, j, LANES, bad)
             p = inner + j if j < size - 1 else result + r
             for q in range(LANES):
-                v[p, q] = z[j, q]
-                check[q] += z[j, q] * 0.0
+                v[U(p), q] = z[U(j), q]
+                check[q] += z[U(j), q] * 0.0
         if linear:
             for j in range(size - 1, -1, -1):
                 t = begin + j
@@ -70,20 +71,20 @@ def _evaluate_chunk(
                         x[q] = 1.0
                 else:
                     for q in range(LANES):
-                        x[q] = d[1 + j, q]
-                        d[1 + j, q] = 0.0
+                        x[q] = d[U(1 + j), q]
+                        d[U(1 + j), q] = 0.0
                 p = to_left[t]
                 if p > 0:
                     for q in range(LANES):
-                        d[p, q] += x[q] * a[j, q]
+                        d[U(p), q] += x[q] * a[U(j), q]
                 p = to_right[t]
                 if p > 0:
                     for q in range(LANES):
-                        d[p, q] += x[q] * b[j, q]
+                        d[U(p), q] += x[q] * b[U(j), q]
             for e in range(starts[r], starts[r + 1]):
                 p = 1 + longest + e
                 for q in range(LANES):
-                    check[q] += d[p, q] * 0.0
+                    check[q] += d[U(p), q] * 0.0
         begin = ends[r]
     for q in range(LANES):
         bad[q] |= check[q] != 0.0
@@ -150,11 +151,11 @@ def _forward(starts: Array, arguments: Array, c: Array, offset: int, n: int, x: 
         for q in range(LANES):
             s[q] = 0.0
         for e in range(starts[r], starts[r + 1]):
-            v, p = arguments[e], offset + e
+            v, p = arguments[U(e)], offset + e
             for q in range(LANES):
-                s[q] += c[p, q] * x[v, q]
+                s[q] += c[U(p), q] * x[U(v), q]
         for q in range(LANES):
-            x[n + r, q] = s[q]
+            x[U(n + r), q] = s[q]
 
 
 @njit(cache=True, error_model="numpy")
@@ -162,11 +163,11 @@ def _reverse(starts: Array, arguments: Array, c: Array, offset: int, n: int, x: 
     g = np.empty(LANES)
     for r in range(len(starts) - 2, -1, -1):
         for q in range(LANES):
-            g[q] = x[n + r, q]
+            g[q] = x[U(n + r), q]
         for e in range(starts[r], starts[r + 1]):
-            v, p = arguments[e], offset + e
+            v, p = arguments[U(e)], offset + e
             for q in range(LANES):
-                x[v, q] += c[p, q] * g[q]
+                x[U(v), q] += c[U(p), q] * g[q]
 
 
 @njit(cache=True, error_model="numpy")
@@ -179,16 +180,16 @@ def _forward_inverse(
         for q in range(LANES):
             s[q] = 0.0
         for e in range(starts[r], starts[r + 1]):
-            v, p = arguments[e], offset + e
+            v, p = arguments[U(e)], offset + e
             for q in range(LANES):
-                s[q] += c[p, q] * x[v, q]
+                s[q] += c[U(p), q] * x[U(v), q]
         if pivots[r] >= 0:
             v, p = arguments[pivots[r]], offset + pivots[r]
             for q in range(LANES):
-                x[v, q] = (x[n + r, q] - s[q]) / c[p, q]
+                x[U(v), q] = (x[U(n + r), q] - s[q]) / c[U(p), q]
         else:
             for q in range(LANES):
-                x[n + r, q] = s[q]
+                x[U(n + r), q] = s[q]
 
 
 @njit(cache=True, error_model="numpy")
@@ -201,15 +202,15 @@ def _reverse_inverse(
         if pivots[r] >= 0:
             v, p = arguments[pivots[r]], offset + pivots[r]
             for q in range(LANES):
-                g[q] = x[v, q] / c[p, q]
-                x[n + r, q] += g[q]
+                g[q] = x[U(v), q] / c[U(p), q]
+                x[U(n + r), q] += g[q]
         else:
             for q in range(LANES):
-                g[q] = -x[n + r, q]
+                g[q] = -x[U(n + r), q]
         for e in range(starts[r], starts[r + 1]):
-            v, p = arguments[e], offset + e
+            v, p = arguments[U(e)], offset + e
             for q in range(LANES):
-                x[v, q] -= c[p, q] * g[q]
+                x[U(v), q] -= c[U(p), q] * g[q]
 
 
 FORWARD, REVERSE, FORWARD_INVERSE, REVERSE_INVERSE = range(4)
@@ -240,7 +241,7 @@ def sweep(
             for q in range(width):
                 if into_outputs:
                     for v in range(n):
-                        x[v, q] = rhs[first + q, v, j]
+                        x[U(v), q] = rhs[first + q, v, j]
                 else:
                     for i in range(len(outputs)):
                         x[outputs[i], q] += rhs[first + q, i, j]
@@ -258,7 +259,7 @@ def sweep(
                         out[first + q, i, j] = x[outputs[i], q]
                 else:
                     for v in range(n):
-                        out[first + q, v, j] = x[v, q]
+                        out[first + q, v, j] = x[U(v), q]
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
@@ -278,10 +279,10 @@ def survey(
             for e in range(starts[r], starts[r + 1]):
                 p = offset + e
                 for q in range(LANES):
-                    largest[q] = max(largest[q], abs(c[chunk, p, q]))
+                    largest[q] = max(largest[q], abs(c[chunk, U(p), q]))
             p = offset + pivots[r]
             for q in range(LANES):
-                size = abs(c[chunk, p, q])
+                size = abs(c[chunk, U(p), q])
                 small[q] += size <= threshold * largest[q]
                 if size == 0.0 and first[q] < 0:
                     first[q] = r

@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from flowgraph.numeric.compiled.block_kernels import solve_block, solve_block_transposed
+from flowgraph.numeric.compiled.unsigned import U
 
 Array = NDArray[Any]
 
@@ -23,8 +24,8 @@ def forward(starts: Array, arguments: Array, c: Array, n: int, x: Array) -> None
     for r in range(len(starts) - 1):
         s = 0.0
         for e in range(starts[r], starts[r + 1]):
-            s += c[e] * x[arguments[e]]
-        x[n + r] = s
+            s += c[U(e)] * x[U(arguments[U(e)])]
+        x[U(n + r)] = s
 
 
 @njit(cache=True, error_model="numpy")
@@ -32,20 +33,20 @@ def forward_many(starts: Array, arguments: Array, c: Array, n: int, x: Array) ->
     """As ``forward``, for several right-hand sides."""
     for r in range(len(starts) - 1):
         for j in range(x.shape[1]):
-            x[n + r, j] = 0.0
+            x[U(n + r), j] = 0.0
         for e in range(starts[r], starts[r + 1]):
-            v, label = arguments[e], c[e]
+            v, label = arguments[U(e)], c[U(e)]
             for j in range(x.shape[1]):
-                x[n + r, j] += label * x[v, j]
+                x[U(n + r), j] += label * x[U(v), j]
 
 
 @njit(cache=True, error_model="numpy")
 def reverse(starts: Array, arguments: Array, c: Array, n: int, x: Array) -> None:
     """Cotangents of all values from those of the outputs, one right-hand side."""
     for r in range(len(starts) - 2, -1, -1):
-        g = x[n + r]
+        g = x[U(n + r)]
         for e in range(starts[r], starts[r + 1]):
-            x[arguments[e]] += c[e] * g
+            x[U(arguments[U(e)])] += c[U(e)] * g
 
 
 @njit(cache=True, error_model="numpy")
@@ -53,9 +54,9 @@ def reverse_many(starts: Array, arguments: Array, c: Array, n: int, x: Array) ->
     """As ``reverse``, for several right-hand sides."""
     for r in range(len(starts) - 2, -1, -1):
         for e in range(starts[r], starts[r + 1]):
-            v, label = arguments[e], c[e]
+            v, label = arguments[U(e)], c[U(e)]
             for j in range(x.shape[1]):
-                x[v, j] += label * x[n + r, j]
+                x[U(v), j] += label * x[U(n + r), j]
 
 
 @njit(cache=True, error_model="numpy")
@@ -81,12 +82,12 @@ def forward_inverse(
         s = 0.0
         # The argument sought is still 0.
         for e in range(starts[r], starts[r + 1]):
-            s += c[e] * x[arguments[e]]
+            s += c[U(e)] * x[U(arguments[U(e)])]
         p = pivots[r]
         if p >= 0:
-            x[arguments[p]] = (x[n + r] - s) / c[p]
+            x[U(arguments[U(p)])] = (x[U(n + r)] - s) / c[U(p)]
         else:
-            x[n + r] = s
+            x[U(n + r)] = s
 
 
 @njit(cache=True, error_model="numpy")
@@ -113,17 +114,17 @@ def forward_inverse_many(
             continue
         s[:] = 0.0
         for e in range(starts[r], starts[r + 1]):
-            v, label = arguments[e], c[e]
+            v, label = arguments[U(e)], c[U(e)]
             for j in range(k):
-                s[j] += label * x[v, j]
+                s[j] += label * x[U(v), j]
         p = pivots[r]
         if p >= 0:
-            v, label = arguments[p], c[p]
+            v, label = arguments[p], c[U(p)]
             for j in range(k):
-                x[v, j] = (x[n + r, j] - s[j]) / label
+                x[U(v), j] = (x[U(n + r), j] - s[j]) / label
         else:
             for j in range(k):
-                x[n + r, j] = s[j]
+                x[U(n + r), j] = s[j]
 
 
 @njit(cache=True, error_model="numpy")
@@ -149,14 +150,14 @@ def reverse_inverse(
         p = pivots[r]
         if p >= 0:
             # What is left at the argument found is not read again.
-            g = x[arguments[p]] / c[p]
-            x[n + r] += g
+            g = x[U(arguments[U(p)])] / c[U(p)]
+            x[U(n + r)] += g
             for e in range(starts[r], starts[r + 1]):
-                x[arguments[e]] -= c[e] * g
+                x[U(arguments[U(e)])] -= c[U(e)] * g
         else:
-            g = x[n + r]
+            g = x[U(n + r)]
             for e in range(starts[r], starts[r + 1]):
-                x[arguments[e]] += c[e] * g
+                x[U(arguments[U(e)])] += c[U(e)] * g
 
 
 @njit(cache=True, error_model="numpy")
@@ -183,17 +184,17 @@ def reverse_inverse_many(
             continue
         p = pivots[r]
         if p >= 0:
-            v, label = arguments[p], c[p]
+            v, label = arguments[p], c[U(p)]
             for j in range(k):
-                g[j] = x[v, j] / label
-                x[n + r, j] += g[j]
+                g[j] = x[U(v), j] / label
+                x[U(n + r), j] += g[j]
         else:
             for j in range(k):
-                g[j] = -x[n + r, j]
+                g[j] = -x[U(n + r), j]
         for e in range(starts[r], starts[r + 1]):
-            v, label = arguments[e], c[e]
+            v, label = arguments[U(e)], c[U(e)]
             for j in range(k):
-                x[v, j] -= label * g[j]
+                x[U(v), j] -= label * g[j]
 
 
 @njit(cache=True, error_model="numpy")
@@ -212,8 +213,8 @@ def survey(starts: Array, arguments: Array, pivots: Array, table: Any, c: Array,
                 continue
         largest = 0.0
         for e in range(starts[r], starts[r + 1]):
-            largest = max(largest, abs(c[e]))
-        size = abs(c[p])
+            largest = max(largest, abs(c[U(e)]))
+        size = abs(c[U(p)])
         if size <= threshold * largest:
             small += 1
             if size == 0.0 and first < 0:
