@@ -42,8 +42,15 @@ def test_the_tiny_pivot(eps: float, seed: int, backend: str) -> None:
         assert residual(system, found, v) <= 4.0
     sign, value = lin.slogdet()
     assert sign == 1.0
-    assert abs(value) <= 1e-3 * eps + 4 * EPS
-    assert lin.condest() == pytest.approx((1 + eps) ** 2, rel=1e-7)
+    # Two logarithms of size |log ε| cancel, each correctly rounded.
+    assert abs(value) <= 4 * EPS * (1 - 2 * np.log(eps))
+
+
+@pytest.mark.parametrize("eps", TINY)
+def test_the_condition_of_the_tiny_pivot(eps: float, backend: str) -> None:
+    """An estimate that believes a lossy sweep would show a condition that is worse than the true one."""
+    found = fg.linearize(swapped(eps), [0.7, -1.3], backend=backend).condest()
+    assert found == pytest.approx((1 + eps) ** 2, rel=1e-9)
 
 
 @pytest.mark.parametrize("eps", TINY)
@@ -71,22 +78,20 @@ def lin_alone(program: fg.Program, x: Any, backend: str) -> Any:
     return fg.linearize(program, x, backend=backend)
 
 
+@pytest.mark.filterwarnings("ignore::flowgraph.errors.AccuracyWarning")
+@pytest.mark.parametrize("count", [1, 2, 10])
 @pytest.mark.parametrize("eps", TINY)
-def test_tiny_pivots_in_a_row(eps: float, backend: str) -> None:
-    """Ten rotations by a quarter turn, each through a tiny pivot, with a harmless step between."""
+def test_tiny_pivots_in_a_row(eps: float, count: int, backend: str) -> None:
+    """Rotations by a quarter turn, each through a tiny pivot, with a harmless step between; cond(J) ≤ 2.25."""
     lines = ["inputs u, w"]
-    for _ in range(10):
+    for _ in range(count):
         lines += [f"t = {eps!r} * u", "u = t + w", "s = w - u", f"w = s / {eps!r}", "u = 1.5 * u", "w = w / 1.5"]
     program = fg.parse("\n".join([*lines, "outputs u, w"]))
     x, v = np.array([0.7, -1.3]), right_hand_sides(3, 2)
     exact = truth(program, x)
     lin = fg.linearize(program, x, backend=backend)
-    expected = exact.solve(v)
-    error = np.abs(lin.ijvp(v) - expected).max() / np.abs(expected).max()
-    assert error <= 20 * EPS * exact.condition
-    expected = exact.transposed.solve(v)
-    error = np.abs(lin.ivjp(v) - expected).max() / np.abs(expected).max()
-    assert error <= 20 * EPS * exact.condition
+    for found, expected in ((lin.ijvp(v), exact.solve(v)), (lin.ivjp(v), exact.transposed.solve(v))):
+        assert np.abs(found - expected).max() <= 4 * count * EPS * exact.condition * np.abs(expected).max()
 
 
 def test_a_tiny_pivot_that_is_the_matrix(backend: str) -> None:
