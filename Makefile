@@ -5,14 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help reproduce test lint types figures check-figures check bench clean
+.PHONY: help reproduce test lint types figures check-figures check bench bench-peers clean
 
 help:
 	@echo "make reproduce   draw the paper's figures and verify every example; says where to look"
 	@echo "make test        run the test suite"
 	@echo "make check       lint, types, figures without drift, tests: what CI runs"
 	@echo "make figures     draw figures/ anew"
-	@echo "make bench       measure the speeds that the documentation states"
+	@echo "make bench       measure the speeds that the documentation states, JAX, CasADi and KLU beside them"
 	@echo "make clean       remove what the others made"
 
 $(READY): pyproject.toml .ci/constraints.txt
@@ -43,9 +43,14 @@ check-figures: $(READY)
 
 check: lint types check-figures test
 
-bench: $(READY)
+# The numeric engine is measured against other programs, which nothing else here needs; libklu comes from the system.
+bench-peers: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e '.[fast,peers]'
+
+bench: bench-peers
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.lumps
+	@$(BIN)/python -m benchmarks.numeric --output docs
 
 clean:
 	rm -rf $(VENV) reproduction .pytest_cache .ruff_cache .hypothesis

@@ -123,6 +123,9 @@ def _operand(draw: st.DrawFn, builder: Builder, values: Sequence[int]) -> int:
 def _append(builder: Builder, name: str, operands: Sequence[int], uninterpreted: bool, line: int) -> int:
     if uninterpreted:
         return builder.call(name, *operands, line=line)
+    if name == "div" and operands[1] < 0:
+        # No program may divide by the constant 0.
+        operands = [operands[0], builder.constant(2.5)]
     return int(builder.append(name, *(np.asarray(o) for o in operands), line=line))
 
 

@@ -176,7 +176,7 @@ def test_both_backends_agree(name: str, members: int) -> None:
     _, values_2, _, inverse_2, pivoting_2 = linearised(program, x, other)
     assert distance(values.coefficients, values_2.coefficients) < 1e-14
     assert distance(values.outputs, values_2.outputs) < 1e-14
-    for mine, others in zip(pivoting.small, pivoting_2.small, strict=True):
+    for mine, others in zip(pivoting.n_small, pivoting_2.n_small, strict=True):
         np.testing.assert_array_equal(mine, others)
     rhs = np.random.default_rng(3).normal(size=(members, n, 2))
     for name_of in ("forward", "reverse"):
@@ -246,7 +246,7 @@ def test_inverses_of_random_programs(program: Program, seed: int, runs: bool) ->
                 keep[b] = fine
                 if fine and parts[4].singular[b]:
                     assert np.linalg.matrix_rank(j, tol=1e-9 * max(1.0, np.abs(j).max(initial=0.0))) < len(j)
-                keep[b] &= not parts[4].singular[b] and len(parts[4].small[b]) == 0
+                keep[b] &= not parts[4].singular[b] and parts[4].n_small[b] == 0
                 keep[b] = keep[b] and np.linalg.cond(j) < 1e5
             if keep.all():
                 check(program, x[:size], parts, 2, 1e-7)
@@ -275,7 +275,7 @@ def test_singular_members_are_noted_and_the_others_found(name: str) -> None:
     reduced, values, order, inverse, pivoting = linearised(program, x)
     np.testing.assert_array_equal(pivoting.singular, [False, True, False])
     if name == "row":
-        assert pivoting.zero_row[1] in pivoting.small[1]
+        assert pivoting.n_small[1] > 0
         assert pivoting.zero_block[1] == -1
         assert order.pivots[pivoting.zero_row[1]] >= 0
     else:

@@ -300,7 +300,8 @@ def _run(sweep: Sweep, labels: Array, factors: Factors | None, rhs: Array, *, tr
                     _solve(step, factors, x.reshape(len(x), own.shape[0], own.shape[2]), members, transposed)
                 else:
                     step.run(c, x)
-            found = x[sweep.result].reshape(-1, own.shape[0], own.shape[2])
+            found = x[sweep.result]
+            found = found.reshape(len(found), own.shape[0], own.shape[2])
             out[members, :, width] = found.transpose(1, 0, 2)
     return out
 
@@ -313,6 +314,7 @@ def _solve(step: Solve, factors: Factors, x: Array, members: slice, transposed: 
         return
     factor = factors.templates[step.template]
     assert factor is not None
-    y = rhs.reshape(step.last - step.first, -1, *rhs.shape[1:])
+    blocks = step.last - step.first
+    y = rhs.reshape(blocks, len(rhs) // blocks, *rhs.shape[1:])
     found = factor.solve(step.first, step.last, y, members, transposed=transposed)
     np.negative(found.reshape(rhs.shape), out=rhs)

@@ -179,7 +179,7 @@ class Assembly:
             numbers[at : at + chunk] = work[self.first :].transpose(1, 2, 0)
         if self.kind == "diagonal":
             return DiagonalFactor(numbers)
-        matrices = numbers.reshape(n_blocks, members, self.size, -1)
+        matrices = numbers.reshape(n_blocks, members, self.size, shape[2] // self.size)
         if self.kind == "small":
             return SmallFactor(matrices)
         return LapackFactor(matrices, *((self.lower, self.upper) if self.kind == "band" else (-1, -1)))

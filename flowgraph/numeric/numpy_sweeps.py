@@ -253,11 +253,15 @@ def inverse_sweep(schedule: Schedule, templates: Templates, *, transposed: bool,
     free, bound = np.flatnonzero(~is_equation), np.flatnonzero(is_equation)
     free_order, free_begin, free_pooled = arrange((level * deepest + sub)[free], counts[free], divisor[free] >= 0, free)
     free_order = free[free_order]
-    # No run goes past a level with blocks.
+    # No run goes past a level with blocks, nor mixes their inner rows, which run before and after a solve, with others.
     passed = np.zeros(len(s.levels) + 1, dtype=np.int64)
     passed[level[:n_rows][rows.block >= 0]] = 1
     passed = 2 * np.cumsum(passed) - passed
-    narrow = find_runs((level * deepest + sub)[free_order], passed[level[free_order]]) if runs else []
+    narrow = (
+        find_runs((level * deepest + sub)[free_order], 2 * passed[level[free_order]] + (sub[free_order] > 0))
+        if runs
+        else []
+    )
     # Where each unknown lies: what is given, then those that stand alone or inside, then those of the blocks.
     given = n if transposed else m
     solves, base = _solves(s, templates, level, given + len(free))

@@ -41,7 +41,7 @@ def factor_block(
         r, q, low = table.rows[i], table.equation[i], table.low[i]
         if q >= 0:
             # Where column 0 would stand in this row.
-            target = q * width - (max(0, q - lower) if kind == BAND else 0)
+            target = q * width + (lower - q if kind == BAND else 0)
             if table.found_in[n + r] == b and table.place[n + r] >= 0:
                 a[target + table.place[n + r]] -= 1.0
         else:

@@ -1,8 +1,7 @@
 """LU factors of small dense matrices and of bands, in place, with partial pivoting; and solving with them.
 
-A dense matrix is kept row by row. A band is kept row by row too, left-justified: when column j is eliminated, it stands
-first in every row that holds it, so rows can be exchanged as they are. Row i of a band takes 2·lower + upper + 1
-numbers: first columns max(0, i − lower) … i + upper, later those of U; then the multipliers of column i.
+A dense matrix is kept row by row. So is a band: row i holds columns i − lower … i + upper + lower, which leaves room for
+what row exchanges fill in; multipliers stay where they eliminated.
 
 Unsigned places tell the compiler that no index counts from the end, without which it does not use vector registers.
 
@@ -34,13 +33,6 @@ def add_from(x: Array, to: int, y: Array, source: int, m: float, count: int) -> 
     """x[to : to + count] += m · y[source : source + count]."""
     for k in range(count):
         x[np.uint64(to) + np.uint64(k)] += m * y[np.uint64(source) + np.uint64(k)]
-
-
-@njit(cache=True, error_model="numpy")
-def _shift(x: Array, to: int, source: int, m: float, count: int) -> None:
-    """x[to + k − 1] ← x[to + k] − m · x[source + k] for k = 0 … count − 1."""
-    for k in range(count):
-        x[np.uint64(to - 1) + np.uint64(k)] = x[np.uint64(to) + np.uint64(k)] - m * x[np.uint64(source) + np.uint64(k)]
 
 
 @njit(cache=True, error_model="numpy")
@@ -84,33 +76,34 @@ def _factor_dense(a: Array, size: int, swaps: Array) -> bool:
 
 @njit(cache=True, error_model="numpy")
 def _factor_band(a: Array, size: int, lower: int, upper: int, swaps: Array) -> bool:
-    width = 2 * lower + upper + 1
-    wide = lower + upper + 1
+    # From a place in one row to the same column in the next row.
+    down = 2 * lower + upper
     for j in range(size):
         last = min(size - 1, j + lower)
-        row = j * width
+        count = min(lower + upper, size - 1 - j)
+        row = j * (down + 1) + lower
         best, at = abs(a[row]), j
         for i in range(j + 1, last + 1):
-            if abs(a[i * width]) > best:
-                best, at = abs(a[i * width]), i
+            if abs(a[row + (i - j) * down]) > best:
+                best, at = abs(a[row + (i - j) * down]), i
         swaps[j] = at
         if not best > 0.0:
             return False
         if at != j:
-            _exchange(a, row, at * width, wide)
+            _exchange(a, row, row + (at - j) * down, count + 1)
         pivot = a[row]
         for i in range(j + 1, last + 1):
-            other = i * width
+            other = row + (i - j) * down
             m = a[other] / pivot
-            a[row + wide + i - j - 1] = m
-            _shift(a, other + 1, row + 1, m, wide - 1)
-            a[other + wide - 1] = 0.0
+            a[other] = m
+            if m != 0.0:
+                subtract(a, other + 1, row + 1, m, count)
     return True
 
 
 @njit(cache=True, error_model="numpy")
 def _factor_tridiagonal(a: Array, size: int, swaps: Array) -> bool:
-    b0, b1, b2 = a[0], a[1], a[2]
+    b0, b1, b2 = a[1], a[2], 0.0
     for j in range(size - 1):
         o = 4 * j + 4
         c0, c1, c2 = a[o], a[o + 1], a[o + 2]
@@ -122,10 +115,9 @@ def _factor_tridiagonal(a: Array, size: int, swaps: Array) -> bool:
         if not abs(b0) > 0.0:
             return False
         m = c0 / b0
-        a[o - 4], a[o - 3], a[o - 2], a[o - 1] = b0, b1, b2, m
+        a[o - 3], a[o - 2], a[o - 1], a[o] = b0, b1, b2, m
         b0, b1, b2 = c1 - m * b1, c2 - m * b2, 0.0
-    o = 4 * size - 4
-    a[o], a[o + 1], a[o + 2] = b0, b1, b2
+    a[4 * size - 3] = b0
     swaps[size - 1] = size - 1
     return abs(b0) > 0.0
 
@@ -137,6 +129,8 @@ def solve(a: Array, kind: int, size: int, lower: int, upper: int, swaps: Array, 
         _solve_dense(a, size, swaps, y)
     elif lower == 1 and upper == 1 and y.shape[1] == 1:
         _solve_tridiagonal(a, size, swaps, y.reshape(size))
+    elif y.shape[1] == 1:
+        _solve_band_one(a, size, lower, upper, swaps, y.reshape(size))
     else:
         _solve_band(a, size, lower, upper, swaps, y)
 
@@ -165,20 +159,51 @@ def _solve_dense(a: Array, size: int, swaps: Array, y: Array) -> None:
 
 @njit(cache=True, error_model="numpy")
 def _solve_band(a: Array, size: int, lower: int, upper: int, swaps: Array, y: Array) -> None:
-    width, wide, columns = 2 * lower + upper + 1, lower + upper + 1, y.shape[1]
+    down, columns = 2 * lower + upper, y.shape[1]
     flat = y.reshape(size * columns)
     for j in range(size):
         at = swaps[j]
         if at != j:
             _exchange(flat, j * columns, at * columns, columns)
+        row = j * (down + 1) + lower
         for i in range(j + 1, min(size - 1, j + lower) + 1):
-            subtract(flat, i * columns, j * columns, a[j * width + wide + i - j - 1], columns)
+            subtract(flat, i * columns, j * columns, a[row + (i - j) * down], columns)
     for j in range(size - 1, -1, -1):
-        first = j * width
-        for k in range(1, min(wide, size - j)):
-            subtract(flat, j * columns, (j + k) * columns, a[first + k], columns)
+        row = j * (down + 1) + lower
+        for k in range(1, min(lower + upper, size - 1 - j) + 1):
+            subtract(flat, j * columns, (j + k) * columns, a[row + k], columns)
         for q in range(columns):
-            y[j, q] /= a[first]
+            y[j, q] /= a[row]
+
+
+@njit(cache=True, error_model="numpy")
+def _solve_band_one(a: Array, size: int, lower: int, upper: int, swaps: Array, y: Array) -> None:
+    """As ``_solve_band`` for y (size,)."""
+    down = 2 * lower + upper
+    for j in range(size):
+        at = swaps[j]
+        if at != j:
+            y[j], y[at] = y[at], y[j]
+        g = y[j]
+        row = j * (down + 1) + lower
+        for i in range(1, min(size - 1 - j, lower) + 1):
+            y[j + i] -= a[row + i * down] * g
+    for j in range(size - 1, -1, -1):
+        row = j * (down + 1) + lower
+        count = min(lower + upper, size - 1 - j)
+        # Four sums, so that no addition waits for the one before.
+        s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
+        k = 1
+        while k + 3 <= count:
+            s0 += a[row + k] * y[j + k]
+            s1 += a[row + k + 1] * y[j + k + 1]
+            s2 += a[row + k + 2] * y[j + k + 2]
+            s3 += a[row + k + 3] * y[j + k + 3]
+            k += 4
+        while k <= count:
+            s0 += a[row + k] * y[j + k]
+            k += 1
+        y[j] = (y[j] - ((s0 + s1) + (s2 + s3))) / a[row]
 
 
 @njit(cache=True, error_model="numpy")
@@ -189,13 +214,35 @@ def _solve_tridiagonal(a: Array, size: int, swaps: Array, y: Array) -> None:
         if swaps[j] != j:
             this, following = following, this
         y[j] = this
-        this = following - a[4 * j + 3] * this
+        this = following - a[4 * j + 4] * this
     one, two = 0.0, 0.0
     for j in range(size - 1, -1, -1):
         s = this if j == size - 1 else y[j]
-        s = (s - a[4 * j + 2] * two - a[4 * j + 1] * one) / a[4 * j]
+        s = (s - a[4 * j + 3] * two - a[4 * j + 2] * one) / a[4 * j + 1]
         two, one = one, s
         y[j] = s
+
+
+@njit(cache=True, error_model="numpy")
+def _solve_tridiagonal_transposed(a: Array, size: int, swaps: Array, y: Array) -> None:
+    one, two = 0.0, 0.0
+    for j in range(size):
+        s = y[j]
+        if j > 0:
+            s -= a[4 * j - 2] * one
+        if j > 1:
+            s -= a[4 * j - 5] * two
+        s /= a[4 * j + 1]
+        two, one = one, s
+        y[j] = s
+    after = y[size - 1]
+    for j in range(size - 2, -1, -1):
+        s = y[j] - a[4 * j + 4] * after
+        if swaps[j] != j:
+            y[j + 1], after = s, after
+        else:
+            y[j + 1], after = after, s
+    y[0] = after
 
 
 @njit(cache=True, error_model="numpy")
@@ -203,23 +250,28 @@ def solve_transposed(a: Array, kind: int, size: int, lower: int, upper: int, swa
     """y ← A⁻ᵀ y, for every column of y (size, columns)."""
     columns = y.shape[1]
     flat = y.reshape(size * columns)
+    if kind == BAND and lower == 1 and upper == 1 and columns == 1:
+        _solve_tridiagonal_transposed(a, size, swaps, flat)
+        return
     band = kind == BAND
-    wide = lower + upper + 1 if band else size
-    width = 2 * lower + upper + 1 if band else size
+    # From a place in one row to the same column in the next row.
+    down = 2 * lower + upper if band else size
+    wide = lower + upper if band else size
     for j in range(size):
-        first = j * width if band else j * width + j
+        row = j * (down + 1) + (lower if band else 0)
         for q in range(columns):
-            y[j, q] /= a[first]
-        for k in range(1, min(wide, size - j)):
-            subtract(flat, (j + k) * columns, j * columns, a[first + k], columns)
+            y[j, q] /= a[row]
+        for k in range(1, min(wide, size - 1 - j) + 1):
+            subtract(flat, (j + k) * columns, j * columns, a[row + k], columns)
     if not band:
         for i in range(size - 1, 0, -1):
             for j in range(i):
-                subtract(flat, j * columns, i * columns, a[i * width + j], columns)
+                subtract(flat, j * columns, i * columns, a[i * size + j], columns)
     for j in range(size - 1, -1, -1):
         if band:
+            row = j * (down + 1) + lower
             for i in range(j + 1, min(size - 1, j + lower) + 1):
-                subtract(flat, j * columns, i * columns, a[j * width + wide + i - j - 1], columns)
+                subtract(flat, j * columns, i * columns, a[row + (i - j) * down], columns)
         at = swaps[j]
         if at != j:
             _exchange(flat, j * columns, at * columns, columns)
@@ -230,8 +282,9 @@ def log_determinant(a: Array, kind: int, size: int, lower: int, upper: int, swap
     """(sign, log|·|) of the determinant of a factored matrix."""
     sign, total = 1.0, 0.0
     step = 2 * lower + upper + 1 if kind == BAND else size + 1
+    first = lower if kind == BAND else 0
     for j in range(size):
-        p = a[j * step]
+        p = a[first + j * step]
         if p < 0.0:
             sign = -sign
         if swaps[j] != j:

@@ -94,17 +94,31 @@ def operate(
 
 @njit(cache=True)
 def runs(
-    codes: Array, left: Array, right: Array, to_left: Array, to_right: Array, ends: Array, inner: int, longest: int
+    codes: Array,
+    left: Array,
+    right: Array,
+    to_left: Array,
+    to_right: Array,
+    ends: Array,
+    levels: Array,
+    inner: int,
+    longest: int,
 ) -> Array:
-    """(R,) for the first row of a run of equal statements its length, else 0."""
+    """(R,) for the first row of a run of equal statements its length, else 0.
+
+    A run stays in one level, where no row reads the result of another one.
+    """
     n_rows = len(ends)
+    opens = np.zeros(n_rows + 1, np.bool_)
+    for level in levels:
+        opens[level] = True
     length = np.zeros(n_rows, np.int32)
     first = 0
     before = -1
     begin = 0
     for r in range(n_rows):
         end = ends[r]
-        same = end - begin == before
+        same = end - begin == before and not opens[r]
         t = begin
         while same and t < end:
             o = t - before

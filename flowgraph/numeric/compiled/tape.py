@@ -70,5 +70,5 @@ def make_tape(reduced: Reduced) -> Tape:
     codes[exponent == 2.0] = CODES["square"]
     codes[exponent == 3.0] = CUBE
     left, to_left = where[first], target[first]
-    length = lanes.runs(codes, left, right, to_left, to_right, reduced.ends, inner, longest)
+    length = lanes.runs(codes, left, right, to_left, to_right, reduced.ends, reduced.levels, inner, longest)
     return Tape(codes, left, right, third, to_left, to_right, inner, longest, program.constants, length)
