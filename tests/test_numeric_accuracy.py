@@ -112,7 +112,7 @@ def test_many_right_hand_sides_with_a_tiny_pivot(backend: str) -> None:
 
 @pytest.mark.parametrize("eps", TINY)
 def test_a_loss_is_warned_about_or_does_not_happen(eps: float, backend: str) -> None:
-    """A chain of tiny pivots with terms that no local exchange mends: small residuals, or a warning that they are not."""
+    """A chain of tiny pivots with terms that no local exchange mends: small residuals, or a warning."""
 
     def f(x: Any) -> Any:
         for k in range(6):
@@ -162,7 +162,9 @@ def rk4(steps: int, h: float = 0.01) -> Any:
 
 
 def sparse_layer(n: int) -> Any:
-    matrix = scipy.sparse.random(n, n, 3.0 / n, random_state=7) + scipy.sparse.eye(n) * 3
+    matrix = (
+        scipy.sparse.random_array((n, n), density=3.0 / n, rng=np.random.default_rng(7)) + scipy.sparse.eye_array(n) * 3
+    )
     csr = matrix.tocsr()
     return lambda x: csr @ np.tanh(x) + 0.1 * x
 
@@ -202,7 +204,7 @@ def test_families_against_dense_matrices(name: str, backend: str) -> None:
     condition = np.linalg.cond(matrix)
     assert condition < 1e5
     np.testing.assert_allclose(lin.value, f(x), rtol=1e-12, atol=1e-12)
-    size = np.linalg.norm(matrix, np.inf)
+    size = float(np.linalg.norm(matrix, np.inf))
     v = right_hand_sides(2, n, 2)
     np.testing.assert_allclose(lin.jvp(v), matrix @ v, rtol=0, atol=1e-13 * size)
     np.testing.assert_allclose(lin.vjp(v), matrix.T @ v, rtol=0, atol=1e-13 * size * n)
@@ -232,7 +234,7 @@ def test_batches_of_the_families(name: str, backend: str) -> None:
         assert sign[b] == np.linalg.slogdet(matrix)[0]
 
 
-@pytest.mark.parametrize("name, n", [("tridiagonal", 8), ("lorenz", 6), ("leapfrog", 8), ("dense", 9)])
+@pytest.mark.parametrize(("name", "n"), [("tridiagonal", 8), ("lorenz", 6), ("leapfrog", 8), ("dense", 9)])
 def test_small_members_of_the_families_against_50_digits(name: str, n: int, backend: str) -> None:
     f = dense_layer(n) if name == "dense" else rk4(2) if name == "lorenz" else FAMILIES[name][0]
     x = np.random.default_rng(4).uniform(0.5, 1.5, n)

@@ -42,7 +42,6 @@ def same_as_numpy(lin: Any, f: Any, x: np.ndarray) -> None:
     assert lin.slogdet().logabsdet == pytest.approx(value, abs=1e-12)
 
 
-
 def f_at(f: Any, z: np.ndarray, x: np.ndarray) -> np.ndarray:
     """``branching`` at complex z, with the branches that it takes at x."""
     assert f is branching

@@ -291,7 +291,7 @@ def test_one_linearisation_in_many_threads(backend: str) -> None:
 
 @pytest.mark.parametrize("state", ["raise", "ignore", "warn"])
 def test_numpys_error_state_is_left_alone(state: Any, backend: str) -> None:
-    """Underflow and the like inside are nobody's business, whatever the caller's error state; it comes back as it was."""
+    """Underflow inside is nobody's business, whatever the caller's error state, which comes back as it was."""
 
     def f(x: Any) -> Any:
         return np.exp(-800.0 * x) + x + np.tanh(400 * x) * 1e-3 + np.log1p(np.exp(-700.0 * x))
