@@ -105,8 +105,15 @@ def test_linearisations_outlive_their_plan(backend: str) -> None:
     lin = fg.plan(case.program, backend=backend).linearize(case.x)
     gc.collect()
     check_all(lin, case.truth)
-    assert lin.plan.backend == backend
     np.testing.assert_array_equal(lin.x, case.x)
+
+
+def test_a_linearisation_knows_its_plan(backend: str) -> None:
+    case = steady_cases()[3]
+    plan = fg.plan(case.program, backend=backend)
+    lin: Any = plan.linearize(case.x)
+    assert lin.plan.backend == backend
+    same(everything(lin.plan.linearize(case.x), case.x), everything(lin, case.x))
 
 
 @pytest.mark.parametrize("name", [op.name for op in OPERATIONS if len(op.inactive) < op.arity])
