@@ -1,4 +1,4 @@
-"""What a linearisation must satisfy, held against the oracle; anything with the methods of ``Linearization`` will do."""
+"""What a linearisation must satisfy, held against the oracle. Anything with ``Linearization``'s methods will do."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The values are those of the exact composition: x and the constants are taken as the float64 numbers they are, and every
 step is computed by mpmath from the multi-precision results of the steps before it. The partials are SymPy's derivatives
-of the registry's SymPy forms, not the registry's own. A second oracle is the complex-step derivative of NumPy functions.
+of the registry's SymPy forms, not the registry's own. A second oracle is the complex-step derivative of functions.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class Truth:
         outputs: (m,) f(x).
         rows: (m, n) J, row by row.
         growth: the error of J v relative to ‖J‖ ‖v‖ that rounding makes, in the values, the partials and the forward
-            sweep, in units of the machine epsilon, as a few random roundings show it. An engine that computes in float64
-            knows the residual of a solution no better than this.
+            sweep, in units of the machine epsilon, as a few random roundings show it. An engine that computes in
+            float64 knows the residual of a solution no better than this.
         growth_transposed: the same for Jᵀ w.
     """
 

@@ -250,6 +250,9 @@ def _conditioned(count: int, most: float) -> Iterator[Case]:
         case = random_case(seed)
         seed += 1
         # Where rounding drowns J, as for u − u, it is singular for every x.
-        if max(case.truth.growth, case.truth.growth_transposed) < 1e6 and np.linalg.cond(case.truth.jacobian, 1) <= most:
+        if (
+            max(case.truth.growth, case.truth.growth_transposed) < 1e6
+            and np.linalg.cond(case.truth.jacobian, 1) <= most
+        ):
             found += 1
             yield case

@@ -142,7 +142,7 @@ def test_integers_are_not_divided_as_integers(backend: str) -> None:
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_memory_order_does_not_matter(order: Any, backend: str) -> None:
     v = np.random.default_rng(0).standard_normal((3, 4))
-    x = np.tile(X, (2, 1)) + [[0.0], [0.1]]
+    x = np.tile(X, (2, 1)) + np.array([[0.0], [0.1]])
     batch = np.random.default_rng(1).standard_normal((2, 3, 4))
     for mode in ALL:
         lin = fg.linearize(SQUARE, X, backend=backend)
@@ -203,7 +203,9 @@ def test_right_hand_sides_of_a_wrong_shape(mode: str, shape: tuple[int, ...], ba
         assert "(3,)" in str(error.expected)
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 3), (5, 3), (4, 2), (4, 4), (4,), (3, 4), (4, 3, 2, 1), (3, 4, 3)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(3,), (2, 3), (5, 3), (4, 2), (4, 4), (4,), (3, 4), (4, 3, 2, 1), (3, 4, 3)], ids=str
+)
 @pytest.mark.parametrize("mode", ALL)
 def test_right_hand_sides_that_do_not_fit_a_batch(mode: str, shape: tuple[int, ...], backend: str) -> None:
     lin = fg.linearize(SQUARE, np.tile(X, (4, 1)), backend=backend)

@@ -1,4 +1,4 @@
-"""The four modes, J and its determinant against the multi-precision oracle: examples and a thousand random programs."""
+"""The four modes, J and its determinant against the multi-precision oracle: the examples and 1,000 random programs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from numeric_checks import check_all, check_direct, check_value, residuals, right_hand_sides
 from numeric_oracle import complex_step, truth
 from numeric_programs import conditioned_cases, random_rectangle, steady_cases
-from tests.examples import FILES, FOLDER, REGULAR
 
 import flowgraph as fg
 from flowgraph.language import load
 from flowgraph.numbers import draw_points
 from flowgraph.program import Program
+from tests.examples import FILES, FOLDER, REGULAR
 
 KNOWN = [file for file in FILES if (load(file).codes >= 0).all()]
 POINTS = 3
@@ -132,13 +132,13 @@ def test_functions_against_complex_steps(name: str, backend: str) -> None:
     x = np.random.default_rng(3).uniform(0.2, 1.5, 6)
     matrix = complex_step(f, x)
     lin = fg.linearize(f, x, backend=backend)
-    size = np.linalg.norm(matrix, np.inf)
+    size = float(np.linalg.norm(matrix, np.inf))
     np.testing.assert_allclose(lin.jacobian(), matrix, rtol=0, atol=1e-14 * size)
     v = right_hand_sides(5, 6, 3)
     np.testing.assert_allclose(lin.jvp(v), matrix @ v, rtol=0, atol=1e-13 * size)
     np.testing.assert_allclose(lin.vjp(v), matrix.T @ v, rtol=0, atol=1e-13 * size)
-    inverse = np.linalg.norm(np.linalg.inv(matrix), np.inf)
-    slip = 1e-14 * inverse * np.linalg.cond(matrix)
+    inverse = float(np.linalg.norm(np.linalg.inv(matrix), np.inf))
+    slip = 1e-14 * inverse * float(np.linalg.cond(matrix))
     np.testing.assert_allclose(lin.ijvp(v), np.linalg.solve(matrix, v), rtol=0, atol=slip)
     np.testing.assert_allclose(lin.ivjp(v), np.linalg.solve(matrix.T, v), rtol=0, atol=slip)
     sign, value = np.linalg.slogdet(matrix)
