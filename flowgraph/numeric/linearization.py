@@ -17,6 +17,7 @@ from flowgraph.numeric.analysed import Analysed
 from flowgraph.numeric.backend import Pivoting, Values
 from flowgraph.numeric.merging import merge
 from flowgraph.numeric.norms import one_norm
+from flowgraph.numeric.schedule import Schedule
 from flowgraph.numeric.shapes import like, right_hand_sides
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ WARN = 2.0**10 * np.finfo(float).eps
 """Relative residuals above this, about 2.3e-13, are warned about."""
 
 _AUTOMATIC = 2
-_MERGES = 4
+_MERGES = 32
 _MOST_MERGED = 64
 _COLUMNS = 64
 
@@ -144,7 +145,8 @@ class Part:
                     self._look_after(found, rhs, suspects, transposed)
             return found
         for _ in range(refine):
-            found += self.solve(self.residual(found, rhs, transposed), transposed=transposed)
+            with np.errstate(all="ignore"):
+                found += self.solve(self.residual(found, rhs, transposed), transposed=transposed)
         if refine:
             error = self.relative(self.residual(found, rhs, transposed), found, rhs, transposed)
             self._warn(error, self.pivoting.singular)
@@ -152,7 +154,8 @@ class Part:
 
     def residual(self, found: Array, rhs: Array, transposed: bool) -> Array:
         """v − J x, or w − Jᵀ y."""
-        return rhs - (self.reverse(found) if transposed else self.forward(found))
+        with np.errstate(all="ignore"):
+            return rhs - (self.reverse(found) if transposed else self.forward(found))
 
     def relative(self, residual: Array, found: Array, rhs: Array, transposed: bool) -> Array:
         """(b,) ‖v − J x‖ / (‖J‖ ‖x‖ + ‖v‖) in the maximum norm, the largest over right-hand sides."""
@@ -176,9 +179,10 @@ class Part:
             poor = suspects & ~(error <= _ENOUGH)
             if not poor.any():
                 return
-            better = found + self.solve(residual, transposed=transposed)
-            new_residual = self.residual(better, rhs, transposed)
-            new_error = self.relative(new_residual, better, rhs, transposed)
+            with np.errstate(all="ignore"):
+                better = found + self.solve(residual, transposed=transposed)
+                new_residual = self.residual(better, rhs, transposed)
+                new_error = self.relative(new_residual, better, rhs, transposed)
             gained = poor & (new_error < 0.5 * error)
             if not gained.any():
                 break
@@ -193,7 +197,7 @@ class Part:
         schedule = self.analysed.inverse.schedule
         c = self.values.coefficients[b : b + 1]
         for _ in range(_MERGES):
-            small = _rows_with_tiny_pivots(schedule.starts, schedule.pivots, c[0])
+            small = _rows_with_tiny_pivots(schedule, c[0])
             merged = merge(schedule, small) if len(small) else None
             if merged is None:
                 return error
@@ -208,9 +212,10 @@ class Part:
                 (backend.reverse_inverse, backend.reverse) if transposed else (backend.forward_inverse, backend.forward)
             )
             better = sweep(inverse, values, pivoting, one)
-            residual = one - back(schedule, values, better)
-            size, norms = np.abs(better).max(initial=0.0), self.norms[1 if transposed else 0][b]
-            new = float(np.abs(residual).max(initial=0.0) / (norms * size + np.abs(one).max(initial=0.0)))
+            with np.errstate(all="ignore"):
+                residual = one - back(schedule, values, better)
+                size, norms = np.abs(better).max(initial=0.0), self.norms[1 if transposed else 0][b]
+                new = float(np.abs(residual).max(initial=0.0) / (norms * size + np.abs(one).max(initial=0.0)))
             if new < error:
                 found[b], error = better[0], new
             if error <= _ENOUGH:
@@ -230,10 +235,34 @@ class Part:
             )
 
 
-def _rows_with_tiny_pivots(starts: Array, pivots: Array, c: Array) -> Array:
-    """The rows with the smallest pivots beside their largest coefficients, at most ``_MOST_MERGED``."""
-    relative = relative_pivots(starts, pivots, c)
-    rows = np.flatnonzero(pivots >= 0)
+def _looked_after(part: Part, v: Array, *, transposed: bool) -> Array:
+    """J⁻¹ v or J⁻ᵀ v for an estimate: 0 where J is singular, and without a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AccuracyWarning)
+        return np.nan_to_num(part.inverse(v, transposed=transposed, refine=None))
+
+
+def _rows_with_tiny_pivots(schedule: Schedule, c: Array) -> Array:
+    """The rows that say least of what they are solved for beside what they read, at most ``_MOST_MERGED``.
+
+    A row that stands alone is solved for its pivot, one of a block for any of the values that the block finds.
+    """
+    rows = np.flatnonzero(schedule.pivots >= 0)
+    relative = relative_pivots(schedule.starts, schedule.pivots, c)
+    table = schedule.table
+    if len(table):
+        block = np.full(schedule.n_rows, -1)
+        block[table.rows] = np.repeat(np.arange(len(table)), np.diff(table.starts))
+        owner = np.repeat(np.arange(schedule.n_rows), np.diff(schedule.starts))
+        inside = (block[owner] >= 0) & (table.found_in[schedule.arguments] == block[owner])
+        sizes = np.zeros(schedule.n_rows)
+        np.maximum.at(sizes, owner[inside], np.abs(c[inside]))
+        sizes[(block >= 0) & (table.found_in[schedule.n_inputs :] == block)] = np.inf
+        largest = np.zeros(schedule.n_rows)
+        np.maximum.at(largest, owner, np.abs(c))
+        within = block[rows] >= 0
+        with np.errstate(all="ignore"):
+            relative[within] = (sizes / largest)[rows[within]]
     tiny = relative <= _TINY
     rows, relative = rows[tiny], relative[tiny]
     return np.sort(rows[np.argsort(relative, kind="stable")[:_MOST_MERGED]])
@@ -372,8 +401,8 @@ class Linearization:
             inverse_norm = one_norm(
                 self._n,
                 len(part.members),
-                lambda v, part=part: np.nan_to_num(part.solve(v, transposed=False)),
-                lambda v, part=part: np.nan_to_num(part.solve(v, transposed=True)),
+                lambda v, part=part: _looked_after(part, v, transposed=False),
+                lambda v, part=part: _looked_after(part, v, transposed=True),
             )
             found[part.members] = np.where(singular, np.inf, part.norms[1] * inverse_norm)
         return float(found[0]) if self._batch is None else found

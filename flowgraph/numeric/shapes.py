@@ -35,10 +35,16 @@ def real_array(given: ArrayLike, name: str) -> Array:
             )
         array = array.astype(np.float64)
     # The sum is finite where all are, unless it overflows; only then does it pay to look at each.
-    if not isfinite(array.sum()) and not np.isfinite(array).all():
+    with np.errstate(all="ignore"):
+        total = array.sum()
+    if not isfinite(total) and not np.isfinite(array).all():
         place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
         raise InputError(
-            f"{name} must be finite", where=f"{name}[{', '.join(map(str, place))}]", got=repr(float(array[place]))
+            f"{name} must be finite",
+            where=f"{name}[{', '.join(map(str, place))}]",
+            got=repr(float(array[place])),
+            expected="finite numbers",
+            remedy="look where the number comes from: no derivative can be computed there",
         )
     return array
 
