@@ -281,10 +281,11 @@ def evaluate(program: Program, x: NDArray[Any], unknown: Callable[[int], float] 
         (n + T,) every value.
 
     Raises:
-        DomainError: an operation is not defined, or not differentiable, at its operands.
+        DomainError: an operation is not defined at its operands; or not differentiable, where a derivative flows.
     """
     values = np.empty(program.n_values)
     values[: program.n_inputs] = x
+    active = program.liveness().active.tolist()
     with np.errstate(all="ignore"):
         for step in program.steps():
             operands = [values[o] if o >= 0 else program.constants[-1 - o] for o in step.operands]
@@ -298,7 +299,8 @@ def evaluate(program: Program, x: NDArray[Any], unknown: Callable[[int], float] 
                 values[program.n_inputs + step.index] = unknown(step.index)
                 continue
             result = step.operation.evaluate(*operands)
-            if not (step.operation.domain.contains(*operands) and np.isfinite(result)):
+            inside = not active[step.index] or step.operation.domain.contains(*operands)
+            if not (inside and np.isfinite(result)):
                 raise DomainError(
                     f"{step.function} is not defined and differentiable here",
                     step=step.index + 1,

@@ -108,14 +108,6 @@ def test_linearisations_outlive_their_plan(backend: str) -> None:
     np.testing.assert_array_equal(lin.x, case.x)
 
 
-def test_a_linearisation_knows_its_plan(backend: str) -> None:
-    case = steady_cases()[3]
-    plan = fg.plan(case.program, backend=backend)
-    lin: Any = plan.linearize(case.x)
-    assert lin.plan.backend == backend
-    same(everything(lin.plan.linearize(case.x), case.x), everything(lin, case.x))
-
-
 @pytest.mark.parametrize("name", [op.name for op in OPERATIONS if len(op.inactive) < op.arity])
 @pytest.mark.parametrize("length", [3, 8, 40])
 def test_chains_of_equal_steps(name: str, length: int, backend: str) -> None:

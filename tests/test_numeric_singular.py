@@ -104,12 +104,10 @@ def test_nearly_singular_is_not_singular(backend: str) -> None:
 
 
 def test_a_result_that_overflows_is_no_number_in_silence(backend: str) -> None:
-    """1/10⁻³⁰⁰ applied to 10³⁰⁰ has no float64: an error, or infinity with the others right; no wrong finite number."""
+    """1/10⁻³⁰⁰ applied to 10³⁰⁰ has no float64: infinity, with a warning."""
     program = fg.parse("inputs x, y\nz = x * y\noutputs z, y")
-    try:
+    with pytest.warns(fg.AccuracyWarning, match="not finite"):
         found = fg.ijvp(program, [1.0, 1e-300], [1e300, 0.0], backend=backend)
-    except FlowgraphError:
-        return
     assert not np.isfinite(found[0])
 
 

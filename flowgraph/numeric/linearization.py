@@ -225,8 +225,15 @@ class Part:
     def _warn(self, error: Array, without: Array) -> None:
         poor = np.flatnonzero(~without & ~(error <= WARN))
         if len(poor):
-            worst = float(error[poor].max())
             which = "" if len(error) == 1 else f" for members {', '.join(map(str, self.members[poor][:8].tolist()))}"
+            worst = float(error[poor].max())
+            if not np.isfinite(worst):
+                warnings.warn(
+                    f"the result of the inverse sweep{which} is not finite: it, or a number on the way, leaves float64",
+                    AccuracyWarning,
+                    stacklevel=5,
+                )
+                return
             warnings.warn(
                 f"the result of the inverse sweep{which} has a relative residual of {worst:.1e}, more than {WARN:.1e}: "
                 "J is ill-conditioned on the way (see condest and pivots); refine=2 may help",

@@ -276,7 +276,9 @@ def _groups(layout: _Layout) -> tuple[Group, ...]:
 
 def _conditions(layout: _Layout) -> tuple[tuple[Callable[..., Any], tuple[Places, ...]], ...]:
     restricted = np.array([*(op.domain.contains is not _EVERYWHERE for op in OPERATIONS), False])
-    tested = layout.order[restricted[layout.kinds[layout.order]]]
+    # Where no derivative flows, the result must be finite, and nothing more.
+    linear = np.diff(layout.reduced.starts)[layout.reduced.row_of] > 0
+    tested = layout.order[restricted[layout.kinds[layout.order]] & linear[layout.order]]
     tested = tested[np.argsort(layout.kinds[tested], kind="stable")]
     begin, end = _runs(layout.kinds[tested])
     columns = (layout.kinds[tested[begin]].tolist(), layout.places(tested, begin, end))

@@ -105,7 +105,9 @@ class CompiledBackend(Backend):
                     data[b],
                 )
             else:
-                fine[b] = interpreter.evaluate(t.codes, t.left, t.right, t.third, reduced.ends, t.inner, v)
+                fine[b] = interpreter.evaluate(
+                    t.codes, t.left, t.right, t.third, reduced.ends, reduced.starts, t.inner, v
+                )
             found = v[first:]
             outputs[b] = found[reduced.outputs]
             for seen, places in zip(watched, reduced.watched, strict=True):

@@ -215,6 +215,8 @@ def rows(
     begin = ends[first - 1] if first > 0 else 0
     for r in range(first, last):
         end = ends[r]
+        # Where no derivative flows, the result must be finite, and nothing more.
+        linear = starts[r + 1] > starts[r]
         z = 0.0
         for t in range(begin, end):
             code = codes[U(t)]
@@ -223,7 +225,7 @@ def rows(
                 c = v[third[conditions]]
                 conditions += 1
             z, a[U(t - begin)], b[U(t - begin)], outside = step(code, v[U(left[U(t)])], v[U(right[U(t)])], c)
-            wrong |= outside
+            wrong |= outside and linear
             v[U(inner + t - begin)] = z
             check += z * 0.0
         v[U(result + r)] = z
@@ -242,7 +244,9 @@ def rows(
 
 
 @njit(cache=True, error_model="numpy")
-def evaluate(codes: Array, left: Array, right: Array, third: Array, ends: Array, inner: int, v: Array) -> bool:
+def evaluate(
+    codes: Array, left: Array, right: Array, third: Array, ends: Array, starts: Array, inner: int, v: Array
+) -> bool:
     """All rows as ``rows`` does it, without the coefficients."""
     result = len(v) - len(ends)
     wrong = False
@@ -251,6 +255,8 @@ def evaluate(codes: Array, left: Array, right: Array, third: Array, ends: Array,
     begin = 0
     for r in range(len(ends)):
         end = ends[r]
+        # Where no derivative flows, the result must be finite, and nothing more.
+        linear = starts[r + 1] > starts[r]
         z = 0.0
         for t in range(begin, end):
             code = codes[U(t)]
@@ -259,7 +265,7 @@ def evaluate(codes: Array, left: Array, right: Array, third: Array, ends: Array,
                 c = v[third[conditions]]
                 conditions += 1
             z, _, _, outside = step(code, v[U(left[U(t)])], v[U(right[U(t)])], c)
-            wrong |= outside
+            wrong |= outside and linear
             v[U(inner + t - begin)] = z
             check += z * 0.0
         v[U(result + r)] = z

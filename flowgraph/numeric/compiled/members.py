@@ -41,6 +41,8 @@ def _evaluate_chunk(
     x, y, c = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
     z, a, b = np.empty((longest, LANES)), np.empty((longest, LANES)), np.empty((longest, LANES))
     check = np.zeros(LANES)
+    # Where no derivative flows, the result must be finite, and nothing more.
+    nowhere = np.zeros(LANES, np.bool_)
     result = len(v) - len(ends)
     conditions = 0
     begin = 0
@@ -58,7 +60,7 @@ def _evaluate_chunk(
                 conditions += 1
                 for q in range(LANES):
                     c[q] = v[U(p), q]
-            operate(codes[t], x, y, c, z, a, b, j, LANES, bad)
+            operate(codes[t], x, y, c, z, a, b, j, LANES, bad if starts[r + 1] > starts[r] else nowhere)
             p = inner + j if j < size - 1 else result + r
             for q in range(LANES):
                 v[U(p), q] = z[U(j), q]
