@@ -47,6 +47,20 @@ def _expit(x: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
+def _tanh(x: float) -> tuple[float, float, float, bool]:
+    """tanh and its derivative from one exponential, with s = e^(−2|x|), in forms that do not cancel."""
+    u = abs(x)
+    if u < 0.5:
+        e = math.expm1(-2.0 * u)
+        s = 1.0 + e
+        t = -e / (2.0 + e)
+    else:
+        s = math.exp(-2.0 * min(u, 400.0))
+        t = (1.0 - s) / (1.0 + s)
+    return (t if x >= 0.0 else -t), 4.0 * s / ((1.0 + s) * (1.0 + s)), 0.0, False
+
+
+@njit(cache=True, error_model="numpy")
 def _power(x: float, y: float) -> tuple[float, float, float, bool]:
     """x^y with its partials, in the forms of the registry, and whether it is outside its domain."""
     z = x**y
@@ -99,8 +113,7 @@ def step(code: Any, x: Any, y: Any, c: Any) -> tuple[float, float, float, bool]:
     if code == _COS:
         return math.cos(x), -math.sin(x), 0.0, False
     if code == _TANH:
-        s = math.exp(-2.0 * min(abs(x), 400.0))
-        return math.tanh(x), 4.0 * s / ((1.0 + s) * (1.0 + s)), 0.0, False
+        return _tanh(x)
     if code == _LOG:
         return (math.log(x) if x > 0.0 else math.nan), 1.0 / x, 0.0, not x > 0.0
     if code == _POWER:

@@ -60,7 +60,7 @@ def _evaluate_chunk(
                 conditions += 1
                 for q in range(LANES):
                     c[q] = v[U(p), q]
-            operate(codes[t], x, y, c, z, a, b, j, LANES, bad if starts[r + 1] > starts[r] else nowhere)
+            operate(codes[t], x, y, c, z, a, b, j, bad if starts[r + 1] > starts[r] else nowhere)
             p = inner + j if j < size - 1 else result + r
             for q in range(LANES):
                 v[U(p), q] = z[U(j), q]
