@@ -326,11 +326,15 @@ def test_conditions_are_held_to_their_domain_as_with_a_tape(backend: str, segmen
         sweeps.ivjp([0.04, 4.0], [1.0, 1.0]), fg.ivjp(program, [0.04, 4.0], [1.0, 1.0], backend=backend), 1e-14
     )
     with pytest.raises(DomainError) as taped:
-        fg.jvp(program, [0.1, 0.0], [1.0, 1.0], backend=backend)
+        fg.jvp(program, [0.1, -1.0], [1.0, 1.0], backend=backend)
     for run in (sweeps.jvp, sweeps.ivjp):
         with pytest.raises(DomainError) as caught:
-            run([0.1, 0.0], [1.0, 1.0])
+            run([0.1, -1.0], [1.0, 1.0])
         assert str(caught.value) == str(taped.value)
+    # A kink is none of f's where no derivative flows.
+    assert_close(
+        sweeps.jvp([0.1, 0.0], [1.0, 1.0])[1], fg.jvp(program, [0.1, 0.0], [1.0, 1.0], backend=backend)[1], 1e-14
+    )
 
 
 @each_backend

@@ -23,13 +23,13 @@ def run(code: str) -> str:
 
 def test_the_examples_print_what_the_readme_says() -> None:
     printed = blocks("text")
-    assert len(printed) == 2
-    assert [run(code) for code in blocks("python")[:2]] == printed
+    assert len(printed) == 3
+    assert [run(code) for code in blocks("python")[:3]] == printed
 
 
 def test_every_python_block_runs() -> None:
-    assert len(blocks("python")) == 3
-    assert run(blocks("python")[2]) == ""
+    assert len(blocks("python")) == 4
+    assert run(blocks("python")[3]) == ""
 
 
 def test_every_local_link_leads_somewhere() -> None:

@@ -57,8 +57,11 @@ def domain_fault(program: Program, x: Array, member: int | None, numbers: Array 
         values = evaluate(program, x)
     except DomainError as error:
         return _renumbered(error, program, of, numbers)
+    active = program.liveness().active
     with np.errstate(all="ignore"):
         for step in program.steps():
+            if not active[step.index]:
+                continue
             operands = _operands(program, values, step)
             for slot, operand in enumerate(step.operands):
                 if operand < 0 or step.operation is None or slot in step.operation.inactive:
