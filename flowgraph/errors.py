@@ -99,11 +99,15 @@ class DomainError(FlowgraphError, ValueError):
 
     Attributes:
         step: 1-based index of the step to blame, or None when no single step is.
+        members: of a batch, the numbers of the members at fault; None for a single point.
     """
 
-    def __init__(self, what: str, *, step: int | None = None, **told: str | None) -> None:
+    def __init__(
+        self, what: str, *, step: int | None = None, members: tuple[int, ...] | None = None, **told: str | None
+    ) -> None:
         super().__init__(what, **told)
         self.step = step
+        self.members = members
 
 
 class NotInvertible(FlowgraphError, ValueError):

@@ -300,6 +300,14 @@ def evaluate(program: Program, x: NDArray[Any], unknown: Callable[[int], float] 
                 continue
             result = step.operation.evaluate(*operands)
             inside = not active[step.index] or step.operation.domain.contains(*operands)
+            if inside and not np.isfinite(result) and step.operation.domain.contains(*operands):
+                raise DomainError(
+                    f"the result of {step.function} is not finite here",
+                    step=step.index + 1,
+                    where=f"step {step.index + 1}: {step}" + (f", line {step.line}" if step.line else ""),
+                    got=", ".join(repr(float(o)) for o in operands),
+                    remedy="float64 ends at 1.8e308: scale the program",
+                )
             if not (inside and np.isfinite(result)):
                 raise DomainError(
                     f"{step.function} is not defined and differentiable here",

@@ -602,7 +602,7 @@ def require_invertible(program: Program) -> Structure:
             certificate=structure.certificate,
             got=f"{n} input{'s' * (n != 1)} and {m} output{'s' * (m != 1)}",
             expected="n inputs and n outputs",
-            remedy="list the values to keep after `outputs`, passive inputs too",
+            remedy="keep as many values as there are inputs, passive ones too: after `outputs`, or in what f returns",
         )
     if structure.certificate is not None:
         raise NotInvertible(

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from flowgraph.errors import InputError
 from flowgraph.numeric.linearization import Linearization
 from flowgraph.numeric.plan import Plan, plan
+from flowgraph.numeric.shapes import real_array
 from flowgraph.numeric.tape_free import tape_free
 from flowgraph.program import Program
 
 Array = NDArray[Any]
 
-Function = Program | Callable[..., Any]
+Function = Program | Plan | Callable[..., Any]
 
 
 def linearize(f: Function, x: ArrayLike, *, backend: str | None = None) -> Linearization:
@@ -26,7 +26,7 @@ def linearize(f: Function, x: ArrayLike, *, backend: str | None = None) -> Linea
     many points, make a ``plan``.
 
     Args:
-        f: a function that ``trace`` takes, or a ``Program``.
+        f: a function that ``trace`` takes, a ``Program``, or a ``Plan``.
         x: (n,), or (B, n) for a batch of points.
         backend: ``"numpy"`` or ``"compiled"``; None takes the compiled one where Numba is installed.
 
@@ -56,9 +56,9 @@ def plan_at(f: Function, x: ArrayLike, backend: str | None) -> Plan:
 
 def _length(f: Function, x: ArrayLike) -> int | None:
     """n, where the program does not say it."""
-    if isinstance(f, Program):
+    if isinstance(f, (Program, Plan)):
         return None
-    shape = np.shape(x)
+    shape = real_array(x, "x").shape
     if len(shape) == 0:
         raise InputError("x must be a vector", got="a number", expected="(n,), or (B, n)", remedy="give [x]")
     return shape[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
@@ -13,11 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from flowgraph.errors import AccuracyWarning, InputError, SingularJacobian
 from flowgraph.numeric import faults
-from flowgraph.numeric.analysed import Analysed
-from flowgraph.numeric.backend import Pivoting, Values
-from flowgraph.numeric.merging import merge
 from flowgraph.numeric.norms import one_norm
-from flowgraph.numeric.schedule import Schedule
+from flowgraph.numeric.parts import Part, relative_pivots
 from flowgraph.numeric.shapes import like, right_hand_sides
 
 if TYPE_CHECKING:
@@ -27,21 +24,6 @@ Array = NDArray[Any]
 
 MODES = ("forward", "reverse", "forward-inverse", "reverse-inverse")
 
-SMALL = 2.0**-7
-"""A scalar pivot of at most that times the largest coefficient of its row is looked after: the residual is checked."""
-
-_TINY = 2.0**-12
-"""Where the residual stays large, rows with pivots of at most that are merged with the rows that read them."""
-
-_ENOUGH = 8.0 * np.finfo(float).eps
-"""A relative residual that needs no further refinement."""
-
-WARN = 2.0**10 * np.finfo(float).eps
-"""Relative residuals above this, about 2.3e-13, are warned about."""
-
-_AUTOMATIC = 2
-_MERGES = 32
-_MOST_MERGED = 64
 _COLUMNS = 64
 
 
@@ -83,209 +65,11 @@ class Pivots:
         )
 
 
-@final
-class Part:
-    """Those members of a batch that run the same program.
-
-    Attributes:
-        members: (b,) their numbers.
-        x: (b, n).
-        analysed: the program they run.
-        values: f and the coefficients there.
-    """
-
-    def __init__(self, members: Array, x: Array, analysed: Analysed, values: Values) -> None:
-        self.members = members
-        self.x = x
-        self.analysed = analysed
-        self.values = values
-
-    @cached_property
-    def pivoting(self) -> Pivoting:
-        """The scalar pivots, and the blocks factored."""
-        found = self.analysed.backend.factor(self.analysed.inverse, self.values, SMALL)
-        if found.any_singular:
-            # A product of partials inside a statement may be too small for float64 where none of them is 0.
-            plain = self.analysed.uncontracted
-            values = plain.evaluate(self.x, linearise=True)
-            other = plain.backend.factor(plain.inverse, values, SMALL)
-            if other.singular.sum() < found.singular.sum():
-                self.analysed, self.values = plain, values
-                return other
-        return found
-
-    @cached_property
-    def norms(self) -> Array:
-        """(2, b) estimates of ‖J‖∞ and ‖J‖₁."""
-        n = self.analysed.reduced.n_inputs
-        size = len(self.members)
-        return np.stack([one_norm(n, size, self.reverse, self.forward), one_norm(n, size, self.forward, self.reverse)])
-
-    def forward(self, rhs: Array) -> Array:
-        """J v."""
-        return self.analysed.backend.forward(self.analysed.reduced, self.values, rhs)
-
-    def reverse(self, rhs: Array) -> Array:
-        """Jᵀ w."""
-        return self.analysed.backend.reverse(self.analysed.reduced, self.values, rhs)
-
-    def solve(self, rhs: Array, *, transposed: bool) -> Array:
-        """J⁻¹ v or J⁻ᵀ w by one sweep."""
-        backend, inverse = self.analysed.backend, self.analysed.inverse
-        sweep = backend.reverse_inverse if transposed else backend.forward_inverse
-        return sweep(inverse, self.values, self.pivoting, rhs)
-
-    def inverse(self, rhs: Array, *, transposed: bool, refine: int | None) -> Array:
-        """J⁻¹ v or J⁻ᵀ w with what ``refine`` asks for; NaN for members that are singular."""
-        found = self.solve(rhs, transposed=transposed)
-        if refine is None:
-            if self.pivoting.any_small:
-                suspects = (self.pivoting.n_small > 0) & ~self.pivoting.singular
-                if suspects.any():
-                    self._look_after(found, rhs, suspects, transposed)
-            return found
-        for _ in range(refine):
-            with np.errstate(all="ignore"):
-                found += self.solve(self.residual(found, rhs, transposed), transposed=transposed)
-        if refine:
-            error = self.relative(self.residual(found, rhs, transposed), found, rhs, transposed)
-            self._warn(error, self.pivoting.singular)
-        return found
-
-    def residual(self, found: Array, rhs: Array, transposed: bool) -> Array:
-        """v − J x, or w − Jᵀ y."""
-        with np.errstate(all="ignore"):
-            return rhs - (self.reverse(found) if transposed else self.forward(found))
-
-    def relative(self, residual: Array, found: Array, rhs: Array, transposed: bool) -> Array:
-        """(b,) ‖v − J x‖ / (‖J‖ ‖x‖ + ‖v‖) in the maximum norm, the largest over right-hand sides."""
-
-        def size(array: Array) -> Array:
-            return np.abs(array).max(axis=1, initial=0.0)
-
-        wrong, given = size(residual), size(rhs)
-        with np.errstate(all="ignore"):
-            plain = np.where(wrong == 0.0, 0.0, wrong / given).max(axis=1, initial=0.0)
-            if not (plain > _ENOUGH).any():
-                return plain
-            norm = self.norms[1 if transposed else 0][:, None]
-            return np.where(wrong == 0.0, 0.0, wrong / (norm * size(found) + given)).max(axis=1, initial=0.0)
-
-    def _look_after(self, found: Array, rhs: Array, suspects: Array, transposed: bool) -> None:
-        """Refine where pivots are small and the residual is not; merge rows where that does not help."""
-        residual = self.residual(found, rhs, transposed)
-        error = self.relative(residual, found, rhs, transposed)
-        for _ in range(_AUTOMATIC):
-            poor = suspects & ~(error <= _ENOUGH)
-            if not poor.any():
-                return
-            with np.errstate(all="ignore"):
-                better = found + self.solve(residual, transposed=transposed)
-                new_residual = self.residual(better, rhs, transposed)
-                new_error = self.relative(new_residual, better, rhs, transposed)
-            gained = poor & (new_error < 0.5 * error)
-            if not gained.any():
-                break
-            found[gained], residual[gained], error[gained] = better[gained], new_residual[gained], new_error[gained]
-        for b in np.flatnonzero(suspects & ~(error <= _ENOUGH)).tolist():
-            error[b] = self._merged(found, rhs, b, error[b], transposed)
-        self._warn(error, ~suspects)
-
-    def _merged(self, found: Array, rhs: Array, b: int, error: float, transposed: bool) -> float:
-        """Solve one member with rows merged; keep what is better. Returns its relative residual."""
-        backend = self.analysed.backend
-        schedule = self.analysed.inverse.schedule
-        c = self.values.coefficients[b : b + 1]
-        for _ in range(_MERGES):
-            small = _rows_with_tiny_pivots(schedule, c[0])
-            merged = merge(schedule, small) if len(small) else None
-            if merged is None:
-                return error
-            schedule, c = merged.schedule, merged.coefficients(c)
-            inverse = backend.prepare_inverse(schedule)
-            values = replace(self.values.of_members(np.array([b])), data=c, offset=0)
-            pivoting = backend.factor(inverse, values, SMALL)
-            if pivoting.singular[0]:
-                return error
-            one = rhs[b : b + 1]
-            sweep, back = (
-                (backend.reverse_inverse, backend.reverse) if transposed else (backend.forward_inverse, backend.forward)
-            )
-            better = sweep(inverse, values, pivoting, one)
-            with np.errstate(all="ignore"):
-                residual = one - back(schedule, values, better)
-                size, norms = np.abs(better).max(initial=0.0), self.norms[1 if transposed else 0][b]
-                new = float(np.abs(residual).max(initial=0.0) / (norms * size + np.abs(one).max(initial=0.0)))
-            if new < error:
-                found[b], error = better[0], new
-            if error <= _ENOUGH:
-                break
-        return error
-
-    def _warn(self, error: Array, without: Array) -> None:
-        poor = np.flatnonzero(~without & ~(error <= WARN))
-        if len(poor):
-            which = "" if len(error) == 1 else f" for members {', '.join(map(str, self.members[poor][:8].tolist()))}"
-            worst = float(error[poor].max())
-            if not np.isfinite(worst):
-                warnings.warn(
-                    f"the result of the inverse sweep{which} is not finite: it, or a number on the way, leaves float64",
-                    AccuracyWarning,
-                    stacklevel=5,
-                )
-                return
-            warnings.warn(
-                f"the result of the inverse sweep{which} has a relative residual of {worst:.1e}, more than {WARN:.1e}: "
-                "J is ill-conditioned on the way (see condest and pivots); refine=2 may help",
-                AccuracyWarning,
-                stacklevel=5,
-            )
-
-
 def _looked_after(part: Part, v: Array, *, transposed: bool) -> Array:
     """J⁻¹ v or J⁻ᵀ v for an estimate: 0 where J is singular, and without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AccuracyWarning)
         return np.nan_to_num(part.inverse(v, transposed=transposed, refine=None))
-
-
-def _rows_with_tiny_pivots(schedule: Schedule, c: Array) -> Array:
-    """The rows that say least of what they are solved for beside what they read, at most ``_MOST_MERGED``.
-
-    A row that stands alone is solved for its pivot, one of a block for any of the values that the block finds.
-    """
-    rows = np.flatnonzero(schedule.pivots >= 0)
-    relative = relative_pivots(schedule.starts, schedule.pivots, c)
-    table = schedule.table
-    if len(table):
-        block = np.full(schedule.n_rows, -1)
-        block[table.rows] = np.repeat(np.arange(len(table)), np.diff(table.starts))
-        owner = np.repeat(np.arange(schedule.n_rows), np.diff(schedule.starts))
-        inside = (block[owner] >= 0) & (table.found_in[schedule.arguments] == block[owner])
-        sizes = np.zeros(schedule.n_rows)
-        np.maximum.at(sizes, owner[inside], np.abs(c[inside]))
-        sizes[(block >= 0) & (table.found_in[schedule.n_inputs :] == block)] = np.inf
-        largest = np.zeros(schedule.n_rows)
-        np.maximum.at(largest, owner, np.abs(c))
-        within = block[rows] >= 0
-        with np.errstate(all="ignore"):
-            relative[within] = (sizes / largest)[rows[within]]
-    tiny = relative <= _TINY
-    rows, relative = rows[tiny], relative[tiny]
-    return np.sort(rows[np.argsort(relative, kind="stable")[:_MOST_MERGED]])
-
-
-def relative_pivots(starts: Array, pivots: Array, c: Array) -> Array:
-    """|pivot| over the largest coefficient of its row, for every row that is divided by one."""
-    rows = np.flatnonzero(pivots >= 0)
-    if len(rows) == 0:
-        return np.zeros(0)
-    # Rows without entries are not among these; reduceat needs the others only.
-    filled = np.flatnonzero(np.diff(starts) > 0)
-    largest = np.zeros(len(pivots))
-    largest[filled] = np.maximum.reduceat(np.abs(c), starts[filled])
-    with np.errstate(all="ignore"):
-        return np.abs(c[pivots[rows]]) / largest[rows]
 
 
 @final
@@ -314,6 +98,10 @@ class Linearization:
         self._batch = None if x.ndim == 1 else len(x)
         self._n = x.shape[-1]
         self._m = len(parts[0].analysed.reduced.outputs)
+
+    def __repr__(self) -> str:
+        at = "one point" if self._batch is None else f"{self._batch} points"
+        return f"<Linearization: J is {self._m} × {self._n}, at {at}; {self._parts[0].analysed.backend.name} backend>"
 
     @cached_property
     def value(self) -> Array:
@@ -373,8 +161,9 @@ class Linearization:
         """
         signs, logs = np.zeros(self._batch or 1), np.zeros(self._batch or 1)
         for part in self._parts:
-            analysed = part.analysed
-            sign, log = analysed.backend.log_determinant(analysed.inverse, part.values, part.pivoting)
+            part.analysed.require_inverse()
+            solver = part.solver
+            sign, log = part.analysed.backend.log_determinant(solver.inverse, solver.values, solver.pivoting)
             signs[part.members], logs[part.members] = sign, log
         if self._batch is None:
             return SlogdetResult(float(signs[0]), float(logs[0]))
@@ -425,15 +214,14 @@ class Linearization:
         self._single("pivots")
         part = self._parts[0]
         part.analysed.require_inverse()
-        # Looking at the pivots may change the statements.
-        _ = part.pivoting
-        schedule = part.analysed.inverse.schedule
-        c = part.values.coefficients[0]
+        solver = part.solver
+        schedule = solver.inverse.schedule
+        c = solver.values.coefficients[0]
         rows = np.flatnonzero(schedule.pivots >= 0)
         relative = relative_pivots(schedule.starts, schedule.pivots, c)
         alone = ~np.isin(rows, schedule.table.rows)
         return Pivots(
-            steps=part.analysed.reduced.roots[rows[alone]] + 1,
+            steps=solver.analysed.reduced.roots[rows[alone]] + 1,
             values=c[schedule.pivots[rows[alone]]],
             relative=relative[alone],
             blocks=len(schedule.table),
@@ -458,7 +246,7 @@ class Linearization:
             "forward-inverse": (self.ijvp, self.ivjp, (self._n, self._m)),
             "reverse-inverse": (self.ivjp, self.ijvp, (self._m, self._n)),
         }
-        if mode not in pairs:
+        if not isinstance(mode, str) or mode not in pairs:
             raise InputError("there is no such mode", got=repr(mode), expected=", ".join(MODES))
         apply, adjoint, shape = pairs[mode]
         if mode.endswith("inverse"):
@@ -513,7 +301,7 @@ class Linearization:
             members.extend(part.members[singular].tolist())
             if error is None and len(singular):
                 b = int(singular[0])
-                error = part.analysed.singular(part.pivoting, b, part.x[b], self._member(part, b))
+                error = part.solver.analysed.singular(part.pivoting, b, part.x[b], self._member(part, b))
         assert error is not None
         if self._batch is not None:
             error.members = tuple(sorted(members))

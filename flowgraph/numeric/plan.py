@@ -12,7 +12,8 @@ from flowgraph.errors import BranchError, DomainError, InputError
 from flowgraph.numeric import faults
 from flowgraph.numeric.analysed import Analysed, backend_named
 from flowgraph.numeric.backend import Values
-from flowgraph.numeric.linearization import Linearization, Part
+from flowgraph.numeric.linearization import Linearization
+from flowgraph.numeric.parts import Part
 from flowgraph.numeric.shapes import points
 from flowgraph.program import Program, size_text
 from flowgraph.tracing import trace
@@ -100,7 +101,7 @@ class Plan:
         """
         given = points(x, self._n)
         parts = self._parts(given if given.ndim == 2 else given[None], given.ndim == 2, linearise=True)
-        return Linearization(given, parts)
+        return Linearization(given.copy(), parts)
 
     def _add(self, program: Program) -> Analysed:
         require_values(program, self.n_outputs if self._variants else None)
@@ -143,7 +144,8 @@ class Plan:
         """The function traced at the first point that fits no program so far."""
         if isinstance(self._source, Program):
             raise InputError("the program does not hold at this x")
-        at: Any = x[rest[0]] if len(rest) else self._n
+        # An empty batch has no point to take branches at; any will do.
+        at = x[rest[0]] if len(rest) else np.zeros(self._n)
         return self._add(trace(self._source, at))
 
     def _refuse(self, analysed: Analysed, values: Values, rest: Array, fits: Array, batched: bool) -> None:
@@ -156,26 +158,26 @@ class Plan:
         self, members: Array, x: Array, analysed: Analysed, values: Values, batched: bool, linearise: bool
     ) -> Part:
         if not values.fine.all():
-            b = int(np.flatnonzero(~values.fine)[0])
-            member = int(members[b]) if batched else None
-            part = analysed.excerpt or faults.Excerpt(analysed.reduced.program, None)
-            fault = faults.domain_fault(part.program, x[b], member, part.numbers)
-            if fault is not None:
-                raise fault
-            # No single partial is at fault: their product inside a statement left the range of float64.
+            # Where no single partial is at fault, their product inside a statement left the range of float64.
             plain = analysed.uncontracted
             values = plain.evaluate(x, linearise=linearise)
-            if not values.fine.all():
-                raise DomainError("a value or a partial is not finite", remedy="scale the program")
+            bad = np.flatnonzero(~values.fine)
+            if len(bad):
+                b = int(bad[0])
+                part = analysed.excerpt or faults.Excerpt(analysed.reduced.program, None)
+                fault = faults.domain_fault(part.program, x[b], int(members[b]) if batched else None, part.numbers)
+                fault = fault or DomainError("a value or a partial is not finite", remedy="scale the program")
+                fault.members = tuple(members[bad].tolist()) if batched else None
+                raise fault
             analysed = plain
         return Part(members, x, analysed, values)
 
 
-def plan(f: Program | Callable[..., Any], n: int | None = None, *, backend: str | None = None) -> Plan:
+def plan(f: Program | Plan | Callable[..., Any], n: int | None = None, *, backend: str | None = None) -> Plan:
     """Analyse a function or a program once, to linearize it at many points.
 
     Args:
-        f: a function that ``trace`` takes, or a ``Program``.
+        f: a function that ``trace`` takes, or a ``Program``; a ``Plan`` is given back.
         n: the number of inputs of a function; not needed for a program.
         backend: ``"numpy"`` or ``"compiled"``; None takes the compiled one where Numba is installed.
 
@@ -190,6 +192,10 @@ def plan(f: Program | Callable[..., Any], n: int | None = None, *, backend: str 
         >>> lin.value, lin.ijvp(lin.jvp([1.0, 2.0]))
         (array([3., 0.]), array([1., 2.]))
     """
+    if isinstance(f, Plan):
+        if n not in (None, f.n_inputs) or backend not in (None, f.backend):
+            raise InputError("the plan was made for something else", got=f"n={n}, backend={backend}", expected=repr(f))
+        return f
     size, first = traced_first(f, n)
     return Plan(f, size, backend, first)
 

@@ -19,7 +19,7 @@ def real_array(given: ArrayLike, name: str) -> Array:
     Raises:
         InputError: it holds what is no real number, NaN or ∞.
     """
-    if isinstance(given, np.ndarray) and given.dtype == np.float64:
+    if type(given) is np.ndarray and given.dtype == np.float64:
         array = given
     else:
         try:
@@ -33,7 +33,9 @@ def real_array(given: ArrayLike, name: str) -> Array:
                 expected="float64, or what converts to it without loss of meaning",
                 remedy="split complex numbers into real and imaginary parts" if array.dtype.kind == "c" else None,
             )
-        array = array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            # What float64 cannot hold is found below.
+            array = array.astype(np.float64)
     # The sum is finite where all are, unless it overflows; only then does it pay to look at each.
     with np.errstate(all="ignore"):
         total = array.sum()
@@ -90,6 +92,7 @@ def right_hand_sides(given: ArrayLike, name: str, size: int, batch: int | None) 
         f"{name} has the wrong shape",
         got=str(v.shape),
         expected=f"({head}{size}{',' if batch is None else ''}) or ({head}{size}, k)",
+        remedy="one number for each of them, or k columns; a batch of points comes first",
     )
 
 

@@ -20,7 +20,7 @@ from flowgraph.errors import DomainError, FlowgraphError, InputError, SingularJa
 from flowgraph.numeric import faults
 from flowgraph.numeric.analysed import Analysed, backend_named
 from flowgraph.numeric.backend import Backend, Values
-from flowgraph.numeric.linearization import Part
+from flowgraph.numeric.parts import Part
 from flowgraph.numeric.plan import MOST_VARIANTS, require_values, traced_first
 from flowgraph.numeric.segments import Segment, Segments, Watch, excerpt, segments
 from flowgraph.numeric.shapes import like, points, right_hand_sides
@@ -307,7 +307,8 @@ class _Sweep:
             part = Part(self._members[alive], at, analysed, values)
             swept = part.inverse(along, transposed=True, refine=None)
             for b in np.flatnonzero(part.pivoting.singular).tolist():
-                wrong[b] = analysed.singular(part.pivoting, b, at[b], self._name(alive[b]), self._excerpt(segment))
+                solved = part.solver.analysed
+                wrong[b] = solved.singular(part.pivoting, b, at[b], self._name(alive[b]), self._excerpt(segment))
             return swept
         # Members outside the domain have no coefficients to be factored.
         good = np.setdiff1d(np.arange(len(alive)), list(wrong))
