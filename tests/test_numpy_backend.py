@@ -430,7 +430,7 @@ def _linearised_inside(program: Program, x: Array) -> Any:
     """With the first row matched with a, and the one that reads its result with that: the result is an unknown."""
     reduced = reduce(program, contract=False)
     pivots = np.full(reduced.n_rows, -1, dtype=np.int32)
-    mul, sin, add = (int(np.flatnonzero(reduced.roots == k)[0]) for k in range(3))
+    mul, sin, add = (int(np.flatnonzero(reduced.statements().roots == k)[0]) for k in range(3))
     for row, value in ((mul, 0), (add, 2 + mul)):
         own = np.arange(reduced.starts[row], reduced.starts[row + 1])
         pivots[row] = own[reduced.arguments[own] == value][0]

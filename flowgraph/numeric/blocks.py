@@ -111,47 +111,48 @@ class _Template:
         return self.size * width
 
 
+def no_blocks() -> BlockTable:
+    """The table where all rows stand alone."""
+    none = np.zeros(0, dtype=np.int32)
+    zero = np.zeros(1, dtype=np.int64)
+    return BlockTable(
+        starts=zero,
+        rows=none,
+        found_in=none,
+        place=none,
+        row_at=none,
+        equation=none,
+        offset=none,
+        low=none,
+        high=none,
+        sizes=none,
+        lower=none,
+        upper=none,
+        kinds=none,
+        unknown_starts=zero,
+        unknowns=none,
+        factor_starts=zero,
+        workspace=0,
+        template=none,
+    )
+
+
 def lay_out(
-    starts: Array, arguments: Array, n: int, pivots: Array, holder: Array, begin: Array, rows: Array, several: Array
+    starts: Array, arguments: Array, n: int, pivots: Array, holder: Array, block_of: Array, rows: Array, begin: Array
 ) -> BlockTable:
-    """Lay out the blocks ``several`` of a block decomposition.
+    """Lay out the blocks of several rows.
 
     Args:
         starts, arguments, pivots: the system, see ``Schedule``.
         n: number of inputs.
         holder: (n + R,) the row matched with each value.
-        begin, rows: where each block begins, and its rows.
-        several: the blocks of more than one row.
+        block_of: (R,) the block of each row, or −1 where it stands alone.
+        rows: the rows of the blocks, block after block, ascending in each.
+        begin: (K + 1,) where each block begins there.
     """
-    none = np.zeros(0, dtype=np.int32)
-    if len(several) == 0:
-        zero = np.zeros(1, dtype=np.int64)
-        return BlockTable(
-            starts=zero,
-            rows=none,
-            found_in=none,
-            place=none,
-            row_at=none,
-            equation=none,
-            offset=none,
-            low=none,
-            high=none,
-            sizes=none,
-            lower=none,
-            upper=none,
-            kinds=none,
-            unknown_starts=zero,
-            unknowns=none,
-            factor_starts=zero,
-            workspace=0,
-            template=none,
-        )
-    n_rows = len(pivots)
-    sizes = np.diff(begin)[several]
-    own_starts = np.concatenate([[0], np.cumsum(sizes)])
-    own_rows = rows[np.repeat(begin[several] - own_starts[:-1], sizes) + np.arange(own_starts[-1])]
-    block_of = np.full(n_rows, -1, dtype=np.int32)
-    block_of[own_rows] = np.repeat(np.arange(len(several), dtype=np.int32), sizes)
+    n_rows, n_blocks = len(pivots), len(begin) - 1
+    own_starts, own_rows = begin.astype(np.int64), rows
+    sizes = np.diff(own_starts)
     local = np.zeros(n_rows, dtype=np.int32)
     local[own_rows] = np.arange(own_starts[-1]) - np.repeat(own_starts[:-1], sizes)
     # Every entry, and every row's own result, by the local number of the row that finds the value; −1 if known.
@@ -170,8 +171,8 @@ def lay_out(
     inner = pivots[own_rows] < 0
     templates: list[_Template] = []
     known: dict[tuple[bytes, ...], int] = {}
-    template = np.empty(len(several), dtype=np.int32)
-    for b in range(len(several)):
+    template = np.empty(n_blocks, dtype=np.int32)
+    for b in range(n_blocks):
         first, last = own_starts[b], own_starts[b + 1]
         span = slice(entry_starts[first], entry_starts[last])
         columns = (counts[first:last], codes[span], results[first:last], inner[first:last])

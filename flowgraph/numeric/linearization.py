@@ -433,7 +433,7 @@ class Linearization:
         relative = relative_pivots(schedule.starts, schedule.pivots, c)
         alone = ~np.isin(rows, schedule.table.rows)
         return Pivots(
-            steps=part.analysed.reduced.roots[rows[alone]] + 1,
+            steps=part.analysed.reduced.statements().roots[rows[alone]] + 1,
             values=c[schedule.pivots[rows[alone]]],
             relative=relative[alone],
             blocks=len(schedule.table),
