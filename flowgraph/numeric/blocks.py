@@ -34,6 +34,9 @@ _WIDEST = 96
 _MOST_ENTRIES = 20_000_000
 """Blocks whose elimination has more entries than this go to SuperLU without looking closer."""
 
+_AT_ONCE = 2**15
+"""Rows that are looked at together."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockTable:
@@ -153,21 +156,9 @@ def lay_out(
     n_rows, n_blocks = len(pivots), len(begin) - 1
     own_starts, own_rows = begin.astype(np.int64), rows
     sizes = np.diff(own_starts)
-    local = np.zeros(n_rows, dtype=np.int32)
-    local[own_rows] = np.arange(own_starts[-1]) - np.repeat(own_starts[:-1], sizes)
-    # Every entry, and every row's own result, by the local number of the row that finds the value; −1 if known.
     counts = np.diff(starts)[own_rows]
-    entry_starts = np.concatenate([[0], np.cumsum(counts)])
-    entries = np.repeat(starts[own_rows] - entry_starts[:-1], counts) + np.arange(entry_starts[-1])
-    owner = np.repeat(block_of[own_rows], counts)
-
-    def code(values: Array, of: Array) -> Array:
-        held = holder[values]
-        inside = (held >= 0) & (block_of[np.maximum(held, 0)] == of)
-        return np.where(inside, local[np.maximum(held, 0)], -1).astype(np.int32)
-
-    codes = code(arguments[entries], owner)
-    results = code(n + own_rows, block_of[own_rows])
+    entry_starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    codes, results = _local_codes(starts, arguments, n, holder, block_of, rows, begin, entry_starts)
     inner = pivots[own_rows] < 0
     templates: list[_Template] = []
     known: dict[tuple[bytes, ...], int] = {}
@@ -181,6 +172,7 @@ def lay_out(
             known[key] = len(templates)
             templates.append(_lay_out_one(*columns))
         template[b] = known[key]
+    del codes, results
     of = [templates[t] for t in template.tolist()]
     table_sizes = np.array([t.size for t in of], dtype=np.int32)
     found_in = np.full(n + n_rows, -1, dtype=np.int32)
@@ -214,6 +206,41 @@ def lay_out(
         workspace=max(t.workspace for t in of),
         template=template,
     )
+
+
+def _local_codes(
+    starts: Array,
+    arguments: Array,
+    n: int,
+    holder: Array,
+    block_of: Array,
+    rows: Array,
+    begin: Array,
+    entry_starts: Array,
+) -> tuple[Array, Array]:
+    """Every entry, and every row's own result, by the local number of the row that finds the value; −1 if known."""
+    local = np.zeros(len(block_of), dtype=np.int32)
+    local[rows] = np.arange(len(rows), dtype=np.int32) - np.repeat(begin[:-1], np.diff(begin))
+
+    def code(values: Array, of: Array) -> Array:
+        held = holder[values]
+        # What nobody holds is looked up at the end, and does not count.
+        outside = (held < 0) | (block_of[held] != of)
+        found = local[held]
+        found[outside] = -1
+        return found
+
+    codes = np.empty(entry_starts[-1], dtype=np.int32)
+    results = np.empty(len(rows), dtype=np.int32)
+    # Piece by piece, so that little memory is needed besides.
+    for first in range(0, len(rows), _AT_ONCE):
+        own = rows[first : first + _AT_ONCE]
+        bounds = entry_starts[first : first + _AT_ONCE + 1]
+        counts = np.diff(bounds)
+        entries = np.arange(bounds[0], bounds[-1]) + np.repeat(starts[own] - bounds[:-1], counts)
+        codes[bounds[0] : bounds[-1]] = code(arguments[entries], np.repeat(block_of[own], counts))
+        results[first : first + _AT_ONCE] = code(n + own, block_of[own])
+    return codes, results
 
 
 def _lay_out_one(counts: Array, codes: Array, results: Array, inner: Array) -> _Template:
@@ -253,7 +280,7 @@ def _lay_out_one(counts: Array, codes: Array, results: Array, inner: Array) -> _
         lower=lower if kind == BAND else size - 1,
         upper=upper if kind == BAND else size - 1,
         kind=kind,
-        columns=equations[np.argsort(column)],
+        columns=equations[np.argsort(column)].astype(np.int32),
         workspace=int(lengths.sum()),
     )
 

@@ -105,6 +105,7 @@ def arrange(starts: Array, arguments: Array, outputs: Array, n: int, pivots: Arr
         number = np.full(count, -1, dtype=np.int32)
         number[sizes > 1] = np.arange(np.count_nonzero(sizes > 1), dtype=np.int32)
         block = number[label]
+        del label, number, sizes
         rows, begin = passes.sort_by_level(block, block >= 0)
         table = lay_out(starts, arguments, n, pivots, holder, block, rows, begin)
         # A block stands where its first row does.

@@ -41,18 +41,21 @@ def make_tape(reduced: Reduced) -> Tape:
     """The program as the interpreter reads it."""
     program, own = reduced.program, reduced.statements()
     longest = int(np.diff(own.ends, prepend=0).max(initial=1))
+    # Of the rest nothing is needed here.
+    linear, tape = own.linear, own.tape
+    del own
     found = _write(
         program.n_inputs,
         *columns(program),
         program.constants,
-        own.linear,
-        own.tape,
+        linear,
+        tape,
         reduced.ends,
         reduced.starts,
         reduced.arguments,
         longest,
     )
-    del own
+    del linear, tape
     codes, left, right, third, to_left, to_right = found
     inner = len(program.constants)
     length = _shortened(
