@@ -98,7 +98,6 @@ class Liveness:
 
 
 def _reachable(n_values: int, owners: IndexArray, operands: IndexArray, roots: IndexArray) -> IndexArray:
-    """Mark every value from which a root is computed. ``owners[e]`` is the value that reads ``operands[e]``."""
     mark = np.zeros(n_values, dtype=bool)
     if len(roots) == 0:
         return mark
@@ -111,9 +110,8 @@ def _reachable(n_values: int, owners: IndexArray, operands: IndexArray, roots: I
     return mark
 
 
-def _reachable_or_all(
-    n_inputs: int, n_values: int, owners: IndexArray, operands: IndexArray, roots: IndexArray
-) -> IndexArray:
+def reaching(n_inputs: int, n_values: int, owners: IndexArray, operands: IndexArray, roots: IndexArray) -> IndexArray:
+    """Mark every value from which a root is computed. ``owners[e]`` is the value that reads ``operands[e]``."""
     used = np.zeros(n_values, dtype=bool)
     used[operands] = True
     used[roots] = True
@@ -149,8 +147,8 @@ def analyse(
     owner = np.repeat(np.arange(n_inputs, n_values, dtype=np.int64), np.diff(starts))
     plain = reads >= 0
     linear = arguments >= 0
-    active = _reachable_or_all(n_inputs, n_values, owner[linear], arguments[linear], outputs)
-    needed = _reachable_or_all(n_inputs, n_values, owner[plain], reads[plain], np.concatenate([outputs, conditions]))
+    active = reaching(n_inputs, n_values, owner[linear], arguments[linear], outputs)
+    needed = reaching(n_inputs, n_values, owner[plain], reads[plain], np.concatenate([outputs, conditions]))
     counted = linear & active[owner]
     last_use = np.full(n_values, -1, dtype=np.int64)
     last_use[arguments[counted]] = owner[counted] - n_inputs  # owners ascend, and the last assignment stays

@@ -306,6 +306,7 @@ def evaluate(program: Program, x: NDArray[Any], unknown: Callable[[int], float] 
                     step=step.index + 1,
                     where=f"step {step.index + 1}: {step}" + (f", line {step.line}" if step.line else ""),
                     got=", ".join(repr(float(o)) for o in operands),
+                    expected="a result that float64 can hold",
                     remedy="float64 ends at 1.8e308: scale the program",
                 )
             if not (inside and np.isfinite(result)):

@@ -29,9 +29,11 @@ SCHEMA = "flowgraph/program/1"
 
 _CHUNK = 2**17
 _ARITIES = np.array([op.arity for op in OPERATIONS])
-_INACTIVE = np.zeros((len(OPERATIONS), max(op.arity for op in OPERATIONS)), dtype=bool)
+INACTIVE = np.zeros((len(OPERATIONS), max(op.arity for op in OPERATIONS)), dtype=bool)
+"""(operations, operands) the operands through which no derivative flows."""
 for _code, _op in enumerate(OPERATIONS):
-    _INACTIVE[_code, list(_op.inactive)] = True
+    INACTIVE[_code, list(_op.inactive)] = True
+INACTIVE.setflags(write=False)
 
 
 def number_text(value: float) -> str:
@@ -231,7 +233,7 @@ class Program:
         code = np.repeat(self.codes, np.diff(self.starts))
         known = code >= 0
         inactive = np.zeros(len(self.operands), dtype=bool)
-        inactive[known] = _INACTIVE[code[known], slot[known]]
+        inactive[known] = INACTIVE[code[known], slot[known]]
         return np.where(inactive | (self.operands < 0), -1, self.operands)
 
     def liveness(self) -> Liveness:
@@ -245,7 +247,14 @@ class Program:
 
     def without_dead_code(self) -> Program:
         """The program without the steps that neither an output nor a condition needs; itself where there are none."""
-        needed = self.liveness().needed
+        return self.keeping(self.liveness().needed)
+
+    def keeping(self, needed: Array) -> Program:
+        """The program with some of its steps only; itself where that is all of them.
+
+        Args:
+            needed: (T,) which steps to keep. What they read, outputs and conditions must be among them.
+        """
         if needed.all():
             return self
         n = self.n_inputs

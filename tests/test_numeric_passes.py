@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from flowgraph import trace
 from flowgraph.language import load
 from flowgraph.numeric import passes
-from flowgraph.program import Program
+from flowgraph.numeric.reduced import columns
+from flowgraph.program import INACTIVE, Program
 from tests.examples import FILES, REGULAR
 from tests.lump_programs import random_program
 from tests.strategies import invertible_programs, programs
@@ -26,11 +27,15 @@ Array = NDArray[Any]
 
 def compare(program: Program, deepest: int, other: Any) -> None:
     """Hold two modules with the passes against each other on one program, pass after pass."""
+    compare_needed(program, other)
     program = program.without_dead_code()
     n, n_steps = program.n_inputs, program.n_steps
-    starts, operands = program.starts.astype(np.int32), program.operands.astype(np.int32)
+    codes, starts, operands = columns(program)
     live = program.liveness()
     linear = (program.arguments() >= 0) & np.repeat(live.active, np.diff(starts))
+    outputs = program.outputs.astype(np.int32)
+    for found in (passes, other):
+        np.testing.assert_array_equal(found.linear(n, codes, starts, operands, outputs, INACTIVE), linear)
     kept = np.zeros(n + n_steps, dtype=bool)
     kept[program.outputs] = True
     for guard in program.guards:
@@ -40,17 +45,23 @@ def compare(program: Program, deepest: int, other: Any) -> None:
     level = passes.levels(n, starts, operands, root)
     np.testing.assert_array_equal(other.levels(n, starts, operands, root), level)
     is_root = root == np.arange(n_steps)
-    roots = passes.sort_by_level(level, is_root)
-    np.testing.assert_array_equal(other.sort_by_level(level, is_root), roots)
+    roots, levels = passes.sort_by_level(level, is_root)
+    assert sorted(level[roots].tolist()) == level[roots].tolist()
+    np.testing.assert_array_equal(np.repeat(np.arange(len(levels) - 1), np.diff(levels)), level[roots])
+    roots_2, levels_2 = other.sort_by_level(level, is_root)
+    np.testing.assert_array_equal(roots_2, roots)
+    np.testing.assert_array_equal(levels_2, levels)
     n_rows = len(roots)
     row_of = np.empty(n_steps, dtype=np.int32)
     row_of[roots] = np.arange(n_rows, dtype=np.int32)
     row_of = row_of[root]
-    tape = passes.sort_by_level(row_of, np.ones(n_steps, dtype=bool))
-    ends = np.cumsum(np.bincount(row_of, minlength=n_rows)).astype(np.int32)
-    columns = (n, starts, operands, linear, row_of, is_root, tape, ends)
-    begin, arguments, entry_of = passes.entries(*columns)
-    begin_2, arguments_2, entry_2 = other.entries(*columns)
+    tape, bounds = passes.sort_by_level(row_of, np.ones(n_steps, dtype=bool))
+    ends = bounds[1:]
+    np.testing.assert_array_equal(ends, np.cumsum(np.bincount(row_of, minlength=n_rows)))
+    np.testing.assert_array_equal(tape[ends - 1], roots)
+    arrays = (n, starts, operands, linear, row_of, is_root, tape, ends)
+    begin, arguments, entry_of = passes.entries(*arrays)
+    begin_2, arguments_2, entry_2 = other.entries(*arrays)
     np.testing.assert_array_equal(begin_2, begin)
     for r in range(n_rows):
         own = slice(begin[r], begin[r + 1])
@@ -62,37 +73,57 @@ def compare(program: Program, deepest: int, other: Any) -> None:
     row_of_place = np.repeat(row_of, np.diff(starts))
     for found in (entry_of, entry_2):
         np.testing.assert_array_equal(np.searchsorted(begin, found[used], side="right") - 1, row_of_place[used])
-    last_use = live.last_use.astype(np.int32)
-    pivots = passes.follow(n, starts, operands, linear, last_use, root, row_of, entry_of, n_rows)
-    pivots_2 = other.follow(n, starts, operands, linear, last_use, root, row_of, entry_2, n_rows)
+    pivots = passes.follow(n, starts, operands, linear, outputs, is_root, row_of, entry_of, n_rows)
+    pivots_2 = other.follow(n, starts, operands, linear, outputs, is_root, row_of, entry_2, n_rows)
     np.testing.assert_array_equal(pivots_2 >= 0, pivots >= 0)
     divided = pivots >= 0
+    value_of = np.concatenate([np.arange(n), n + row_of]).astype(np.int32)
     np.testing.assert_array_equal(arguments_2[pivots_2[divided]], arguments[pivots[divided]])
-    # Any holder will do for the blocks; this one is a matching where the program has one along what dies.
-    holder = np.full(n + n_rows, -2, dtype=np.int32)
-    holder[n + np.flatnonzero(~divided)] = np.flatnonzero(~divided)
-    holder[arguments[pivots[divided]]] = np.flatnonzero(divided)
+    holder = passes.holders(n, arguments, outputs[:0], pivots)
+    np.testing.assert_array_equal(other.holders(n, arguments, outputs[:0], pivots), holder)
+    given = value_of[outputs]
+    known = passes.holders(n, arguments, given, pivots)
+    np.testing.assert_array_equal(other.holders(n, arguments, given, pivots), known)
+    assert (known[given] == passes.KNOWN).all()
+    for v in np.setdiff1d(np.arange(n + n_rows), given).tolist():
+        if known[v] == passes.NOBODY:
+            assert v < n or divided[v - n]
+            assert v not in arguments[pivots[divided]]
+        else:
+            r = known[v]
+            assert v == (arguments[pivots[r]] if divided[r] else n + r)
     compare_blocks(begin, arguments, holder, n, other)
+
+
+def compare_needed(program: Program, other: Any) -> None:
+    n = program.n_inputs
+    _, starts, operands = columns(program)
+    conditions = [guard.values for guard in program.guards]
+    roots = np.concatenate([program.outputs, *conditions]).astype(np.int32)
+    needed = program.liveness().needed
+    np.testing.assert_array_equal(passes.needed(n, starts, operands, roots), needed)
+    np.testing.assert_array_equal(other.needed(n, starts, operands, roots), needed)
 
 
 def compare_blocks(begin: Array, arguments: Array, holder: Array, n: int, other: Any) -> None:
     n_rows = len(begin) - 1
-    label, count = passes.components(begin, arguments, holder, n)
-    label_2, count_2 = other.components(begin, arguments, holder, n)
+    label, count, level = passes.blocks(begin, arguments, holder, n)
+    label_2, count_2, level_2 = other.blocks(begin, arguments, holder, n)
     assert count_2 == count
+    assert set(label_2.tolist()) == set(range(count))
     assert len(set(zip(label.tolist(), label_2.tolist(), strict=True))) == count
-    level, first, rows = passes.block_levels(begin, arguments, holder, n, label, count)
-    level_2, first_2, rows_2 = other.block_levels(begin, arguments, holder, n, label_2, count)
-    np.testing.assert_array_equal(level_2[label_2], level[label])
-    for found, bounds, own in ((rows, first, label), (rows_2, first_2, label_2)):
-        for b in range(count):
-            np.testing.assert_array_equal(found[bounds[b] : bounds[b + 1]], np.flatnonzero(own == b))
+    np.testing.assert_array_equal(level_2, level)
+    for r in range(n_rows):
+        for v in [*arguments[begin[r] : begin[r + 1]].tolist(), n + r]:
+            s = holder[v]
+            if s >= 0 and label_2[s] != label_2[r]:
+                assert label_2[s] < label_2[r]
     for r in range(n_rows):
         for v in [*arguments[begin[r] : begin[r + 1]].tolist(), n + r]:
             s = holder[v]
             if s >= 0 and label[s] != label[r]:
                 assert label[s] < label[r]
-                assert level[label[s]] < level[label[r]]
+                assert level[s] < level[r]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -166,6 +197,9 @@ class _Wrong:
                 changed[-1] += 1
                 return (changed, *found[1:])
             found = found.copy()
+            if found.dtype == bool:
+                found[-1] = not found[-1]
+                return found
             found[-1] = found[0] if found[-1] != found[0] else found[0] - 1
             return found
 
@@ -173,7 +207,7 @@ class _Wrong:
 
 
 @pytest.mark.parametrize(
-    "name", ["contract", "levels", "sort_by_level", "entries", "follow", "components", "block_levels"]
+    "name", ["needed", "linear", "contract", "levels", "sort_by_level", "entries", "follow", "holders", "blocks"]
 )
 def test_a_wrong_pass_is_caught(name: str) -> None:
     program = load(REGULAR[0])

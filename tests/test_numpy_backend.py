@@ -209,7 +209,7 @@ def test_evaluation_of_programs_of_every_kind(program: Program, seed: int, membe
     w = np.random.default_rng(0).normal(size=(members, program.n_outputs, 2))
     forward, reverse = BACKEND.forward(reduced, values, v), BACKEND.reverse(reduced, values, w)
     for b in range(members):
-        y, j, fine = dense(program, x[b], np.diff(reduced.starts)[reduced.row_of] > 0)
+        y, j, fine = dense(program, x[b], np.diff(reduced.starts)[reduced.statements().row_of] > 0)
         assert plain.fine[b] == fine
         assert values.fine[b] == (fine and np.isfinite(j).all())
         if not values.fine[b]:
@@ -242,7 +242,7 @@ def test_inverses_of_random_programs(program: Program, seed: int, runs: bool) ->
             parts = linearised(program, x[:size])
             keep = np.ones(size, dtype=bool)
             for b in range(size):
-                _, j, fine = dense(program, x[b], np.diff(parts[0].starts)[parts[0].row_of] > 0)
+                _, j, fine = dense(program, x[b], np.diff(parts[0].starts)[parts[0].statements().row_of] > 0)
                 assert parts[1].fine[b] == fine
                 keep[b] = fine
                 if fine and parts[4].singular[b]:
@@ -431,7 +431,7 @@ def _linearised_inside(program: Program, x: Array) -> Any:
     """With the first row matched with a, and the one that reads its result with that: the result is an unknown."""
     reduced = reduce(program, contract=False)
     pivots = np.full(reduced.n_rows, -1, dtype=np.int32)
-    mul, sin, add = (int(np.flatnonzero(reduced.roots == k)[0]) for k in range(3))
+    mul, sin, add = (int(np.flatnonzero(reduced.statements().roots == k)[0]) for k in range(3))
     for row, value in ((mul, 0), (add, 2 + mul)):
         own = np.arange(reduced.starts[row], reduced.starts[row + 1])
         pivots[row] = own[reduced.arguments[own] == value][0]

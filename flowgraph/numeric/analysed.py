@@ -15,7 +15,7 @@ from flowgraph.errors import InputError, NotInvertible, SingularJacobian
 from flowgraph.numeric import faults
 from flowgraph.numeric.backend import Backend, Pivoting, Values
 from flowgraph.numeric.choice import numba_is_installed
-from flowgraph.numeric.reduced import Reduced, reduce
+from flowgraph.numeric.reduced import Reduced, reduce, without_dead_code
 from flowgraph.numeric.schedule import Schedule, schedule
 from flowgraph.program import Program
 
@@ -76,7 +76,7 @@ class _Key:
         )
         digest.update(repr((program.n_inputs, [len(column) for column in columns])).encode())
         for column in columns:
-            digest.update(np.ascontiguousarray(column, dtype=np.int64).tobytes())
+            digest.update(np.ascontiguousarray(column, dtype=np.int32).data)
         self.program = program
         self._digest = digest.digest()
 
@@ -104,7 +104,7 @@ class Analysed:
     def __init__(self, program: Program, backend: Backend, structure: Structure | None = None) -> None:
         self.backend = backend
         self._whole = program
-        live = program.without_dead_code()
+        live = without_dead_code(program)
         if structure is None:
             structure = _structure(_Key(live)) if live.n_steps <= _CACHED_STEPS else Structure(live)
         self._structure = structure

@@ -34,6 +34,9 @@ _WIDEST = 96
 _MOST_ENTRIES = 20_000_000
 """Blocks whose elimination has more entries than this go to SuperLU without looking closer."""
 
+_AT_ONCE = 2**15
+"""Rows that are looked at together."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockTable:
@@ -111,67 +114,56 @@ class _Template:
         return self.size * width
 
 
+def no_blocks() -> BlockTable:
+    """The table where all rows stand alone."""
+    none = np.zeros(0, dtype=np.int32)
+    zero = np.zeros(1, dtype=np.int64)
+    return BlockTable(
+        starts=zero,
+        rows=none,
+        found_in=none,
+        place=none,
+        row_at=none,
+        equation=none,
+        offset=none,
+        low=none,
+        high=none,
+        sizes=none,
+        lower=none,
+        upper=none,
+        kinds=none,
+        unknown_starts=zero,
+        unknowns=none,
+        factor_starts=zero,
+        workspace=0,
+        template=none,
+    )
+
+
 def lay_out(
-    starts: Array, arguments: Array, n: int, pivots: Array, holder: Array, begin: Array, rows: Array, several: Array
+    starts: Array, arguments: Array, n: int, pivots: Array, holder: Array, block_of: Array, rows: Array, begin: Array
 ) -> BlockTable:
-    """Lay out the blocks ``several`` of a block decomposition.
+    """Lay out the blocks of several rows.
 
     Args:
         starts, arguments, pivots: the system, see ``Schedule``.
         n: number of inputs.
         holder: (n + R,) the row matched with each value.
-        begin, rows: where each block begins, and its rows.
-        several: the blocks of more than one row.
+        block_of: (R,) the block of each row, or −1 where it stands alone.
+        rows: the rows of the blocks, block after block, ascending in each.
+        begin: (K + 1,) where each block begins there.
     """
-    none = np.zeros(0, dtype=np.int32)
-    if len(several) == 0:
-        zero = np.zeros(1, dtype=np.int64)
-        return BlockTable(
-            starts=zero,
-            rows=none,
-            found_in=none,
-            place=none,
-            row_at=none,
-            equation=none,
-            offset=none,
-            low=none,
-            high=none,
-            sizes=none,
-            lower=none,
-            upper=none,
-            kinds=none,
-            unknown_starts=zero,
-            unknowns=none,
-            factor_starts=zero,
-            workspace=0,
-            template=none,
-        )
-    n_rows = len(pivots)
-    sizes = np.diff(begin)[several]
-    own_starts = np.concatenate([[0], np.cumsum(sizes)])
-    own_rows = rows[np.repeat(begin[several] - own_starts[:-1], sizes) + np.arange(own_starts[-1])]
-    block_of = np.full(n_rows, -1, dtype=np.int32)
-    block_of[own_rows] = np.repeat(np.arange(len(several), dtype=np.int32), sizes)
-    local = np.zeros(n_rows, dtype=np.int32)
-    local[own_rows] = np.arange(own_starts[-1]) - np.repeat(own_starts[:-1], sizes)
-    # Every entry, and every row's own result, by the local number of the row that finds the value; −1 if known.
+    n_rows, n_blocks = len(pivots), len(begin) - 1
+    own_starts, own_rows = begin.astype(np.int64), rows
+    sizes = np.diff(own_starts)
     counts = np.diff(starts)[own_rows]
-    entry_starts = np.concatenate([[0], np.cumsum(counts)])
-    entries = np.repeat(starts[own_rows] - entry_starts[:-1], counts) + np.arange(entry_starts[-1])
-    owner = np.repeat(block_of[own_rows], counts)
-
-    def code(values: Array, of: Array) -> Array:
-        held = holder[values]
-        inside = (held >= 0) & (block_of[np.maximum(held, 0)] == of)
-        return np.where(inside, local[np.maximum(held, 0)], -1).astype(np.int32)
-
-    codes = code(arguments[entries], owner)
-    results = code(n + own_rows, block_of[own_rows])
+    entry_starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    codes, results = _local_codes(starts, arguments, n, holder, block_of, rows, begin, entry_starts)
     inner = pivots[own_rows] < 0
     templates: list[_Template] = []
     known: dict[tuple[bytes, ...], int] = {}
-    template = np.empty(len(several), dtype=np.int32)
-    for b in range(len(several)):
+    template = np.empty(n_blocks, dtype=np.int32)
+    for b in range(n_blocks):
         first, last = own_starts[b], own_starts[b + 1]
         span = slice(entry_starts[first], entry_starts[last])
         columns = (counts[first:last], codes[span], results[first:last], inner[first:last])
@@ -180,6 +172,7 @@ def lay_out(
             known[key] = len(templates)
             templates.append(_lay_out_one(*columns))
         template[b] = known[key]
+    del codes, results
     of = [templates[t] for t in template.tolist()]
     table_sizes = np.array([t.size for t in of], dtype=np.int32)
     found_in = np.full(n + n_rows, -1, dtype=np.int32)
@@ -213,6 +206,41 @@ def lay_out(
         workspace=max(t.workspace for t in of),
         template=template,
     )
+
+
+def _local_codes(
+    starts: Array,
+    arguments: Array,
+    n: int,
+    holder: Array,
+    block_of: Array,
+    rows: Array,
+    begin: Array,
+    entry_starts: Array,
+) -> tuple[Array, Array]:
+    """Every entry, and every row's own result, by the local number of the row that finds the value; −1 if known."""
+    local = np.zeros(len(block_of), dtype=np.int32)
+    local[rows] = np.arange(len(rows), dtype=np.int32) - np.repeat(begin[:-1], np.diff(begin))
+
+    def code(values: Array, of: Array) -> Array:
+        held = holder[values]
+        # What nobody holds is looked up at the end, and does not count.
+        outside = (held < 0) | (block_of[held] != of)
+        found = local[held]
+        found[outside] = -1
+        return found
+
+    codes = np.empty(entry_starts[-1], dtype=np.int32)
+    results = np.empty(len(rows), dtype=np.int32)
+    # Piece by piece, so that little memory is needed besides.
+    for first in range(0, len(rows), _AT_ONCE):
+        own = rows[first : first + _AT_ONCE]
+        bounds = entry_starts[first : first + _AT_ONCE + 1]
+        counts = np.diff(bounds)
+        entries = np.arange(bounds[0], bounds[-1]) + np.repeat(starts[own] - bounds[:-1], counts)
+        codes[bounds[0] : bounds[-1]] = code(arguments[entries], np.repeat(block_of[own], counts))
+        results[first : first + _AT_ONCE] = code(n + own, block_of[own])
+    return codes, results
 
 
 def _lay_out_one(counts: Array, codes: Array, results: Array, inner: Array) -> _Template:
@@ -252,7 +280,7 @@ def _lay_out_one(counts: Array, codes: Array, results: Array, inner: Array) -> _
         lower=lower if kind == BAND else size - 1,
         upper=upper if kind == BAND else size - 1,
         kind=kind,
-        columns=equations[np.argsort(column)],
+        columns=equations[np.argsort(column)].astype(np.int32),
         workspace=int(lengths.sum()),
     )
 

@@ -115,12 +115,11 @@ def zero_partial(reduced: Reduced, row: int, argument: int, x: Array) -> tuple[S
     program = reduced.program
     n = program.n_inputs
     values = evaluate(program, x)
-    begin = int(reduced.ends[row - 1]) if row else 0
-    inside = set(reduced.tape[begin : reduced.ends[row]].tolist())
-    source = argument if argument < n else n + int(reduced.roots[argument - n])
+    own = reduced.statements()
+    source = argument if argument < n else n + int(own.roots[argument - n])
     reached = {source}
     with np.errstate(all="ignore"):
-        for k in sorted(inside):
+        for k in np.flatnonzero(own.row_of == row).tolist():
             step = program.step(k)
             for slot, operand in enumerate(step.operands):
                 if operand not in reached or step.operation is None or slot in step.operation.inactive:
@@ -143,11 +142,12 @@ def singular_row(
         step, slot, operands = found
         got = f"∂{step.name}/∂{step.texts[slot]} = 0"
     else:
-        step = program.step(int(reduced.roots[row]))
+        roots = reduced.statements().roots
+        step = program.step(int(roots[row]))
         values = evaluate(program, x)
         operands = _operands(program, values, step)
         n = program.n_inputs
-        name = program.name(argument if argument < n else n + int(reduced.roots[argument - n]))
+        name = program.name(argument if argument < n else n + int(roots[argument - n]))
         got = f"∂{step.name}/∂{name} = 0"
     listed = ", ".join(
         text if text == repr(v) or not text.isidentifier() else f"{text} = {v!r}"
@@ -165,7 +165,7 @@ def singular_row(
 
 def singular_block(reduced: Reduced, rows: Array, member: int | None, numbers: Array | None = None) -> SingularJacobian:
     """J is singular at x because of a block of several rows."""
-    steps = reduced.roots[rows]
+    steps = reduced.statements().roots[rows]
     steps = steps[np.argsort(steps if numbers is None else numbers[steps])]
     first, last = reduced.program.step(int(steps[0])), reduced.program.step(int(steps[-1]))
     of = "" if member is None else f"member {member} of the batch, "

@@ -220,8 +220,10 @@ class Linearization:
         rows = np.flatnonzero(schedule.pivots >= 0)
         relative = relative_pivots(schedule.starts, schedule.pivots, c)
         alone = ~np.isin(rows, schedule.table.rows)
+        steps = solver.analysed.reduced.statements().roots[rows[alone]]
+        part_of = solver.analysed.excerpt
         return Pivots(
-            steps=solver.analysed.reduced.roots[rows[alone]] + 1,
+            steps=1 + (steps if part_of is None or part_of.numbers is None else part_of.numbers[steps]),
             values=c[schedule.pivots[rows[alone]]],
             relative=relative[alone],
             blocks=len(schedule.table),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from flowgraph.numeric.numpy_sweeps import row_levels
 from flowgraph.numeric.numpy_terms import MINUS, OFFSET, PLUS, Places, compress, gather
 from flowgraph.numeric.passes import heights_of, sort_by_level
-from flowgraph.numeric.reduced import Reduced
+from flowgraph.numeric.reduced import Reduced, Statements
 from flowgraph.operations import CODES, OPERATIONS
 
 Array = NDArray[Any]
@@ -192,6 +192,8 @@ class _Layout:
 
     Attributes:
         reduced: the reduced system.
+        statements: its statements.
+        entry_of: for each operand place, the entry that its partial adds to, or −1.
         starts: (T + 1,) where the operands of each step begin.
         lies: where each operand lies.
         arity: (T,) number of operands, without the exponents of squares and cubes.
@@ -202,6 +204,8 @@ class _Layout:
     """
 
     reduced: Reduced
+    statements: Statements
+    entry_of: Array
     starts: Array
     lies: Array
     arity: Array
@@ -229,9 +233,10 @@ def evaluation_of(reduced: Reduced) -> Evaluation:
     n, pool = program.n_inputs, len(program.constants)
     layout, position = _lay_out(reduced)
     partials, at = _partials(layout)
-    ended = np.flatnonzero((reduced.entry_of >= 0) & (at >= 0))
+    entry_of = layout.entry_of
+    ended = np.flatnonzero((entry_of >= 0) & (at >= 0))
     n_entries = len(reduced.arguments)
-    entries, further = _ranked(reduced.entry_of[ended], at[ended], n_entries)
+    entries, further = _ranked(entry_of[ended], at[ended], n_entries)
     whole = compress(entries, np.zeros(1, dtype=np.int64), np.array([n_entries])) if n_entries else [slice(0, 0)]
     return Evaluation(
         constants=program.constants,
@@ -256,13 +261,15 @@ def _lay_out(reduced: Reduced) -> tuple[_Layout, Array]:
     starts, operands = program.starts.astype(np.int64), program.operands.astype(np.int32)
     arity, kinds = _fixed_powers(program.constants, program.codes.astype(np.int64), starts, operands, np.diff(starts))
     key = row_levels(n, starts, operands).astype(np.int64) * (CUBE + 1) + kinds
-    order = sort_by_level(key, np.ones(n_steps, dtype=bool))
+    order = sort_by_level(key, np.ones(n_steps, dtype=bool))[0]
     begin, end = _runs(key[order])
     position = np.empty(n + n_steps, dtype=np.int32)
     position[:n] = pool + np.arange(n)
     position[n + order] = pool + n + np.arange(n_steps)
     lies = np.where(operands >= 0, position[np.maximum(operands, 0)], -1 - operands).astype(np.int32)
-    return _Layout(reduced, starts, lies, arity, kinds, order, begin, end, pool + n), position
+    own = reduced.statements()
+    entry_of = reduced.entry_of(own)
+    return _Layout(reduced, own, entry_of, starts, lies, arity, kinds, order, begin, end, pool + n), position
 
 
 def _groups(layout: _Layout) -> tuple[Group, ...]:
@@ -277,7 +284,7 @@ def _groups(layout: _Layout) -> tuple[Group, ...]:
 def _conditions(layout: _Layout) -> tuple[tuple[Callable[..., Any], tuple[Places, ...]], ...]:
     restricted = np.array([*(op.domain.contains is not _EVERYWHERE for op in OPERATIONS), False])
     # Where no derivative flows, the result must be finite, and nothing more.
-    linear = np.diff(layout.reduced.starts)[layout.reduced.row_of] > 0
+    linear = np.diff(layout.reduced.starts)[layout.statements.row_of] > 0
     tested = layout.order[restricted[layout.kinds[layout.order]] & linear[layout.order]]
     tested = tested[np.argsort(layout.kinds[tested], kind="stable")]
     begin, end = _runs(layout.kinds[tested])
@@ -287,16 +294,16 @@ def _conditions(layout: _Layout) -> tuple[tuple[Callable[..., Any], tuple[Places
 
 def _partials(layout: _Layout) -> tuple[tuple[PartialGroup, ...], Array]:
     """The partials, and for each operand place where its partial lies, or −1."""
-    reduced, n, operands = layout.reduced, layout.reduced.n_inputs, layout.reduced.program.operands
+    n, operands = layout.reduced.n_inputs, layout.reduced.program.operands
     n_steps = len(layout.order)
     owner = np.repeat(np.arange(n_steps, dtype=np.int32), np.diff(layout.starts))
-    inner_reads = np.flatnonzero((operands >= n) & (reduced.entry_of < 0) & reduced.linear)
+    inner_reads = np.flatnonzero((operands >= n) & (layout.entry_of < 0) & layout.statements.linear)
     read = operands[inner_reads] - n
     above = np.arange(n_steps, dtype=np.int32)
     above[read] = owner[inner_reads]
     depth = heights_of(above)
     # The places that a derivative flows through, by depth, operation and operand.
-    used = np.flatnonzero(reduced.linear)
+    used = np.flatnonzero(layout.statements.linear)
     by = owner[used]
     slot = (used - layout.starts[by]).astype(np.int8)
     key = (depth[by] * (CUBE + 1) + layout.kinds[by].astype(np.int32)) * 4 + slot

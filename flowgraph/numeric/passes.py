@@ -14,12 +14,66 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from flowgraph.liveness import reaching
 from flowgraph.structure import graph_of, reachable
 
 Array = NDArray[Any]
 
+KNOWN, NOBODY = -1, -2
+"""Who finds a value: it is given, or no row does."""
+
 _NARROW = 24
 """Levels with fewer members than this are cheaper one member after the other."""
+
+
+def needed(n: int, starts: Array, operands: Array, roots: Array) -> Array:
+    """The steps from which a root is computed.
+
+    Args:
+        n: number of inputs.
+        starts: (T + 1,) where the operands of each step begin.
+        operands: value numbers, or negative for constants.
+        roots: value numbers.
+
+    Returns:
+        (T,) booleans.
+
+    Example:
+        >>> needed(1, np.array([0, 1, 2]), np.array([0, 0]), np.array([2]))
+        array([False,  True])
+    """
+    n_values = n + len(starts) - 1
+    owner = np.repeat(np.arange(n, n_values), np.diff(starts))
+    read = operands >= 0
+    return reaching(n, n_values, owner[read], operands[read], roots)[n:]
+
+
+def linear(n: int, codes: Array, starts: Array, operands: Array, outputs: Array, inactive: Array) -> Array:
+    """Whether a derivative flows through each operand place to an output.
+
+    Args:
+        n: number of inputs.
+        codes: (T,) operation codes; negative for uninterpreted functions.
+        starts: (T + 1,) where the operands of each step begin.
+        operands: value numbers, or negative for constants.
+        outputs: value numbers.
+        inactive: (operations, operands) the operands through which no derivative flows.
+
+    Returns:
+        (E,) booleans.
+
+    Example:
+        >>> linear(1, np.array([0]), np.array([0, 2]), np.array([0, -1]), np.array([1]), np.zeros((1, 2), dtype=bool))
+        array([ True, False])
+    """
+    counts = np.diff(starts)
+    slot = np.arange(len(operands)) - np.repeat(starts[:-1], counts)
+    code = np.repeat(codes, counts)
+    flows = operands >= 0
+    flows[code >= 0] &= ~inactive[code[code >= 0], slot[code >= 0]]
+    n_values = n + len(codes)
+    owner = np.repeat(np.arange(n, n_values), counts)
+    return flows & reaching(n, n_values, owner[flows], operands[flows], outputs)[owner]
 
 
 def contract(n: int, starts: Array, operands: Array, kept: Array, deepest: int) -> Array:
@@ -155,22 +209,26 @@ def _sorted_by(key: Array, size: int) -> Array:
     return csr_array((np.ones(count, dtype=np.int8), (key, np.arange(count))), shape=(size, count)).indices
 
 
-def sort_by_level(level: Array, chosen: Array) -> Array:
+def sort_by_level(level: Array, chosen: Array) -> tuple[Array, Array]:
     """The chosen places in the order of their levels, those of one level ascending.
 
     Args:
         level: (N,) levels from 0.
         chosen: (N,) which places count.
 
+    Returns:
+        The places; and where each level begins among them, with one number more than the highest level has.
+
     Example:
         >>> sort_by_level(np.array([1, 0, 1, 0]), np.array([True, True, True, False]))
-        array([1, 0, 2], dtype=int32)
+        (array([1, 0, 2], dtype=int32), array([0, 1, 3], dtype=int32))
     """
     places = np.flatnonzero(chosen).astype(np.int32)
     found = level[places]
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(found))]).astype(np.int32)
     if (found[1:] >= found[:-1]).all():
-        return places
-    return places[_sorted_by(found, int(found.max()) + 1)]
+        return places, bounds
+    return places[_sorted_by(found, len(bounds) - 1)], bounds
 
 
 def entries(
@@ -218,8 +276,8 @@ def follow(
     starts: Array,
     operands: Array,
     linear: Array,
-    last_use: Array,
-    root: Array,
+    outputs: Array,
+    is_root: Array,
     row_of: Array,
     entry_of: Array,
     n_rows: int,
@@ -231,18 +289,21 @@ def follow(
         starts: (T + 1,) where the operands of each step begin.
         operands: value numbers, or negative for constants.
         linear: for each operand place, whether a derivative flows through it.
-        last_use: (n + T,) the step that reads each value last.
-        root: (T,) the step that gives the result of each step's statement.
-        row_of: (T,) the row of that statement.
+        outputs: value numbers.
+        is_root: (T,) whether a step gives the result of its statement.
+        row_of: (T,) the row of each step's statement.
         entry_of: for each operand place, the entry that its partial adds to, or −1.
         n_rows: R.
 
     Returns:
         (R,) the entry that each row is matched with, or −1.
     """
-    n_steps = len(root)
+    n_steps = len(is_root)
     owner = np.repeat(np.arange(n_steps, dtype=np.int64), np.diff(starts))
     places = np.flatnonzero(linear)
+    last_use = np.full(n + n_steps, -1, dtype=np.int64)
+    last_use[operands[places]] = owner[places]  # owners ascend, and the last assignment stays
+    last_use[outputs] = n_steps
     places = places[last_use[operands[places]] == owner[places]]
     read, by = operands[places].astype(np.int64), owner[places]
     on_path = reachable(graph_of(read, n + by, n + n_steps), np.arange(n))
@@ -256,12 +317,37 @@ def follow(
     below[inside] = operands[taken[inside]] - n
     _, deepest = _climb(below)
     pivots = np.full(n_rows, -1, dtype=np.int32)
-    roots = passed[root[passed] == passed]
+    roots = passed[is_root[passed]]
     pivots[row_of[roots]] = entry_of[taken[deepest[roots]]]
     return pivots
 
 
-def components(starts: Array, arguments: Array, holder: Array, n: int) -> tuple[Array, int]:
+def holders(n: int, arguments: Array, outputs: Array, pivots: Array) -> Array:
+    """The row that finds each value.
+
+    Args:
+        n: number of inputs.
+        arguments: (E,) the value that each entry multiplies.
+        outputs: value numbers.
+        pivots: (R,) the entry by which each row is divided to find its argument; −1 where it computes its own result.
+
+    Returns:
+        (n + R,) rows; KNOWN for outputs, whose values are given; NOBODY where no row finds the value.
+
+    Example:
+        >>> holders(1, np.array([0]), np.array([1]), np.array([0]))
+        array([ 0, -1], dtype=int32)
+    """
+    holder = np.full(n + len(pivots), NOBODY, dtype=np.int32)
+    divided = np.flatnonzero(pivots >= 0)
+    own = np.flatnonzero(pivots < 0)
+    holder[n + own] = own
+    holder[arguments[pivots[divided]]] = divided
+    holder[outputs] = KNOWN
+    return holder
+
+
+def blocks(starts: Array, arguments: Array, holder: Array, n: int) -> tuple[Array, int, Array]:
     """The blocks: strongly connected components of the rows, where a row needs those that find the values it reads.
 
     Args:
@@ -271,16 +357,20 @@ def components(starts: Array, arguments: Array, holder: Array, n: int) -> tuple[
         n: number of inputs.
 
     Returns:
-        (R,) the block of each row, numbered so that a block comes after all that it needs; and their number.
+        (R,) the block of each row, numbered so that a block comes after all that it needs; their number; and (R,) the
+        level of that block, one more than the highest level that it needs.
     """
     n_rows = len(starts) - 1
     if n_rows == 0:
-        return np.zeros(0, dtype=np.int32), 0
+        return np.zeros(0, dtype=np.int32), 0, np.zeros(0, dtype=np.int32)
     tails, heads = _needs(starts, arguments, holder, n)
     count, label = connected_components(graph_of(tails, heads, n_rows), directed=True, connection="strong")
-    if (label[heads] > label[tails]).any():
+    tails, heads = label[tails], label[heads]
+    if (heads > tails).any():
         raise RuntimeError("scipy does not number strong components in topological order any more")
-    return label.astype(np.int32), int(count)
+    apart = tails != heads
+    level = _longest_paths(heads[apart], tails[apart], int(count))
+    return label.astype(np.int32), int(count), level[label]
 
 
 def _needs(starts: Array, arguments: Array, holder: Array, n: int) -> tuple[Array, Array]:
@@ -291,24 +381,3 @@ def _needs(starts: Array, arguments: Array, holder: Array, n: int) -> tuple[Arra
     heads = holder[np.concatenate([arguments, n + rows])]
     apart = (heads >= 0) & (heads != tails)
     return tails[apart], heads[apart].astype(np.int64)
-
-
-def block_levels(
-    starts: Array, arguments: Array, holder: Array, n: int, label: Array, count: int
-) -> tuple[Array, Array, Array]:
-    """The level of each block: one more than the highest level that it needs; and its rows.
-
-    Args:
-        starts, arguments, holder, n: as in ``components``.
-        label: (R,) the block of each row.
-        count: number of blocks.
-
-    Returns:
-        (blocks,) levels; (blocks + 1,) where the rows of each block begin; and these rows, ascending in each.
-    """
-    tails, heads = _needs(starts, arguments, holder, n)
-    tails, heads = label[tails], label[heads]
-    apart = tails != heads
-    level = _longest_paths(heads[apart], tails[apart], count)
-    begin = np.concatenate([[0], np.cumsum(np.bincount(label, minlength=count))]).astype(np.int32)
-    return level, begin, _sorted_by(label, count).astype(np.int32)

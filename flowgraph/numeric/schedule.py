@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from flowgraph.numeric.blocks import BlockTable, lay_out
+from flowgraph.numeric.blocks import BlockTable, lay_out, no_blocks
 from flowgraph.numeric.choice import analysis_passes
+from flowgraph.numeric.passes import NOBODY
 from flowgraph.numeric.reduced import Reduced
 from flowgraph.structure import DataFlow, augment, require_invertible
 
 Array = NDArray[Any]
-
-_KNOWN, _NOBODY = -1, -2
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,23 +80,10 @@ def schedule(reduced: Reduced) -> Schedule:
     Raises:
         NotInvertible: J is not square, or singular for every x; with the certificate.
     """
-    program, n, n_rows = reduced.program, reduced.n_inputs, reduced.n_rows
+    program, n = reduced.program, reduced.n_inputs
     if program.n_outputs != n:
         require_invertible(program)
-    passes = analysis_passes()
-    live = program.liveness()
-    pivots = passes.follow(
-        n,
-        program.starts.astype(np.int32),
-        program.operands.astype(np.int32),
-        reduced.linear,
-        live.last_use.astype(np.int32),
-        reduced.root_of,
-        reduced.row_of,
-        reduced.entry_of,
-        n_rows,
-    )
-    found = complete(reduced.starts, reduced.arguments, reduced.outputs, n, pivots)
+    found = complete(reduced.starts, reduced.arguments, reduced.outputs, n, reduced.passed)
     if found is None:
         require_invertible(program)
         raise RuntimeError("the reduced system is singular where the program is not")
@@ -107,53 +93,47 @@ def schedule(reduced: Reduced) -> Schedule:
 def arrange(starts: Array, arguments: Array, outputs: Array, n: int, pivots: Array) -> Schedule:
     """The schedule of a system with a perfect matching."""
     passes = analysis_passes()
-    holder = _holders(starts, arguments, outputs, n, pivots)
-    label, count = passes.components(starts, arguments, holder, n)
-    level, begin, rows = passes.block_levels(starts, arguments, holder, n, label, count)
-    sizes = np.diff(begin)
-    several = np.flatnonzero(sizes > 1)
-    number = np.full(count, -1, dtype=np.int32)
-    number[several] = np.arange(len(several), dtype=np.int32)
-    first = rows[begin[:-1]]
-    # Sorted by (level, first row): rows of one level are almost always in order already.
-    by_row = np.argsort(first, kind="stable") if count else np.zeros(0, dtype=np.int64)
-    order = by_row[passes.sort_by_level(level[by_row], np.ones(count, dtype=bool))] if count else by_row
-    heights = level[order]
-    items = np.where(number[order] >= 0, -1 - number[order], first[order]).astype(np.int32)
-    table = lay_out(starts, arguments, n, pivots, holder, begin, rows, several)
+    n_rows = len(pivots)
+    holder = passes.holders(n, arguments, outputs, pivots)
+    label, count, level = passes.blocks(starts, arguments, holder, n)
+    if count == n_rows:
+        del label
+        table = no_blocks()
+        items, levels = passes.sort_by_level(level, np.ones(n_rows, dtype=bool))
+    else:
+        sizes = np.bincount(label, minlength=count)
+        number = np.full(count, -1, dtype=np.int32)
+        number[sizes > 1] = np.arange(np.count_nonzero(sizes > 1), dtype=np.int32)
+        block = number[label]
+        del label, number, sizes
+        rows, begin = passes.sort_by_level(block, block >= 0)
+        table = lay_out(starts, arguments, n, pivots, holder, block, rows, begin)
+        # A block stands where its first row does.
+        chosen = block < 0
+        chosen[rows[begin[:-1]]] = True
+        items, levels = passes.sort_by_level(level, chosen)
+        block = block[items]
+        items[block >= 0] = -1 - block[block >= 0]
     return Schedule(
         n_inputs=n,
         starts=starts,
         arguments=arguments,
         pivots=pivots,
         order=items,
-        levels=np.searchsorted(heights, np.arange(int(heights[-1]) + 2 if count else 1)),
+        levels=levels,
         table=table,
         outputs=outputs,
     )
 
 
-def _holders(starts: Array, arguments: Array, outputs: Array, n: int, pivots: Array) -> Array:
-    """(n + R,) the row matched with each value; −1 for outputs, whose values are given."""
-    n_rows = len(pivots)
-    holder = np.full(n + n_rows, _NOBODY, dtype=np.int32)
-    divided = np.flatnonzero(pivots >= 0)
-    own = np.flatnonzero(pivots < 0)
-    holder[n + own] = own
-    holder[arguments[pivots[divided]]] = divided
-    holder[outputs] = _KNOWN
-    return holder
-
-
 def complete(starts: Array, arguments: Array, outputs: Array, n: int, pivots: Array) -> Array | None:
     """A perfect matching, as pivots, from a partial one; None where there is none."""
     n_rows = len(pivots)
+    # As many as there are values take one each: where every value is taken, no two take the same.
+    if len(outputs) == n and not (analysis_passes().holders(n, arguments, outputs, pivots) == NOBODY).any():
+        return pivots
     divided = np.flatnonzero(pivots >= 0)
     own = np.flatnonzero(pivots < 0)
-    taken = np.concatenate([n + own, arguments[pivots[divided]], outputs])
-    times = np.bincount(taken, minlength=n + n_rows)
-    if len(taken) == n + n_rows and (times == 1).all():
-        return pivots
     readers = np.repeat(np.arange(n_rows, dtype=np.int64), np.diff(starts))
     matching = np.full(n_rows + len(outputs), -1, dtype=np.int64)
     matching[divided] = arguments[pivots[divided]]
