@@ -250,11 +250,7 @@ class Program:
         return self.keeping(self.liveness().needed)
 
     def keeping(self, needed: Array) -> Program:
-        """The program with some of its steps only; itself where that is all of them.
-
-        Args:
-            needed: (T,) which steps to keep. What they read, outputs and conditions must be among them.
-        """
+        """The program with the steps of a mask (T,) only; what they read, outputs and conditions must be among them."""
         if needed.all():
             return self
         n = self.n_inputs

@@ -11,7 +11,7 @@ from flowgraph.errors import InputError
 from flowgraph.numeric.linearization import Linearization
 from flowgraph.numeric.plan import Plan, plan
 from flowgraph.numeric.shapes import real_array
-from flowgraph.numeric.tape_free import tape_free
+from flowgraph.numeric.tape_free import TapeFree, tape_free
 from flowgraph.program import Program
 
 Array = NDArray[Any]
@@ -64,6 +64,14 @@ def _length(f: Function, x: ArrayLike) -> int | None:
     return shape[-1]
 
 
+def _without_tape(f: Function, x: ArrayLike, backend: str | None) -> TapeFree:
+    if isinstance(f, Plan):
+        raise InputError(
+            "a plan keeps a tape", got=repr(f), remedy="give the function or the program, or make a fg.tape_free of it"
+        )
+    return tape_free(f, _length(f, x), backend=backend)
+
+
 def jvp(
     f: Function, x: ArrayLike, v: ArrayLike, *, backend: str | None = None, tape: bool = True
 ) -> tuple[Array, Array]:
@@ -84,7 +92,7 @@ def jvp(
         (array([6., 2.]), array([5., 1.]))
     """
     if not tape:
-        return tape_free(f, _length(f, x), backend=backend).jvp(x, v)
+        return _without_tape(f, x, backend).jvp(x, v)
     lin = linearize(f, x, backend=backend)
     return lin.value, lin.jvp(v)
 
@@ -134,5 +142,5 @@ def ivjp(
     if not tape:
         if refine:
             raise InputError("a sweep without tape cannot be refined", got=f"refine={refine}, tape=False")
-        return tape_free(f, _length(f, x), backend=backend).ivjp(x, gx)
+        return _without_tape(f, x, backend).ivjp(x, gx)
     return linearize(f, x, backend=backend).ivjp(gx, refine=refine)

@@ -136,8 +136,10 @@ class Part:
         singular = solver.pivoting.singular
         error = np.zeros(len(self.members))
         solvers: dict[int, Solver] = {}
-        if solver.pivoting.any_small:
-            suspects = (solver.pivoting.n_small > 0) & ~singular
+        # Beside the solve of a block, a residual costs little.
+        blocks = len(solver.inverse.schedule.table) > 0
+        if solver.pivoting.any_small or blocks:
+            suspects = ((solver.pivoting.n_small > 0) | blocks) & ~singular
             if suspects.any():
                 error = self._look_after(found, rhs, suspects, solvers, transposed)
         if refine:
@@ -187,7 +189,9 @@ class Part:
                 break
             found[gained], residual[gained], error[gained] = better[gained], new_residual[gained], new_error[gained]
         # J v may lose the same digits on the way through a tiny pivot, so its residual decides in long programs only.
-        ask = suspects if len(solver.inverse.schedule.pivots) <= _MOST_ROWS else suspects & ~(error <= _ENOUGH)
+        ask = suspects & ~(error <= _ENOUGH)
+        if len(solver.inverse.schedule.pivots) <= _MOST_ROWS:
+            ask |= suspects & (solver.pivoting.n_small > 0)
         for b in np.flatnonzero(ask).tolist():
             merged = self._merged_solver(b)
             if merged is not None:

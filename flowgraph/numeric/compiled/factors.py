@@ -46,7 +46,7 @@ def _exchange(x: Array, one: int, other: int, count: int) -> None:
 
 @njit(cache=True, error_model="numpy")
 def factor(a: Array, kind: int, size: int, lower: int, upper: int, swaps: Array) -> bool:
-    """LU in place. False where a column has no pivot, so the matrix is singular."""
+    """LU in place. False where a column has no pivot that is finite and not 0."""
     if kind != BAND:
         return _factor_dense(a, size, swaps)
     if lower == 1 and upper == 1:
@@ -62,7 +62,7 @@ def _factor_dense(a: Array, size: int, swaps: Array) -> bool:
             if abs(a[i * size + j]) > best:
                 best, at = abs(a[i * size + j]), i
         swaps[j] = at
-        if not best > 0.0:
+        if not 0.0 < best < np.inf:
             return False
         if at != j:
             _exchange(a, j * size, at * size, size)
@@ -88,7 +88,7 @@ def _factor_band(a: Array, size: int, lower: int, upper: int, swaps: Array) -> b
             if abs(a[row + (i - j) * down]) > best:
                 best, at = abs(a[row + (i - j) * down]), i
         swaps[j] = at
-        if not best > 0.0:
+        if not 0.0 < best < np.inf:
             return False
         if at != j:
             _exchange(a, row, row + (at - j) * down, count + 1)
@@ -113,14 +113,14 @@ def _factor_tridiagonal(a: Array, size: int, swaps: Array) -> bool:
             b0, b1, b2, c0, c1, c2 = c0, c1, c2, b0, b1, b2
         else:
             swaps[j] = j
-        if not abs(b0) > 0.0:
+        if not 0.0 < abs(b0) < np.inf:
             return False
         m = c0 / b0
         a[U(o - 3)], a[U(o - 2)], a[U(o - 1)], a[U(o)] = b0, b1, b2, m
         b0, b1, b2 = c1 - m * b1, c2 - m * b2, 0.0
     a[4 * size - 3] = b0
     swaps[size - 1] = size - 1
-    return abs(b0) > 0.0
+    return 0.0 < abs(b0) < np.inf
 
 
 @njit(cache=True, error_model="numpy")
