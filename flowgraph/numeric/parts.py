@@ -175,6 +175,12 @@ class Part:
         """
         solver, everyone = self.solver, np.arange(len(self.members))
         residual = solver.residual(found, rhs, transposed=transposed)
+        # Members that only have blocks are looked at for what went wrong altogether, without the norms of J.
+        with np.errstate(all="ignore"):
+            plain = np.abs(residual).max(axis=(1, 2), initial=0.0) / np.abs(rhs).max(axis=(1, 2), initial=0.0)
+        suspects = suspects & ((solver.pivoting.n_small > 0) | ~(plain <= WARN))
+        if not suspects.any():
+            return np.zeros(len(self.members))
         error = self._relative(residual, found, rhs, transposed, everyone)
         for _ in range(_AUTOMATIC):
             poor = suspects & ~(error <= _ENOUGH)
