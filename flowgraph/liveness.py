@@ -110,9 +110,7 @@ def _reachable(n_values: int, owners: IndexArray, operands: IndexArray, roots: I
     return mark
 
 
-def reaching(
-    n_inputs: int, n_values: int, owners: IndexArray, operands: IndexArray, roots: IndexArray
-) -> IndexArray:
+def reaching(n_inputs: int, n_values: int, owners: IndexArray, operands: IndexArray, roots: IndexArray) -> IndexArray:
     """Mark every value from which a root is computed. ``owners[e]`` is the value that reads ``operands[e]``."""
     used = np.zeros(n_values, dtype=bool)
     used[operands] = True

@@ -155,7 +155,6 @@ def lay_out(
     """
     n_rows, n_blocks = len(pivots), len(begin) - 1
     own_starts, own_rows = begin.astype(np.int64), rows
-    sizes = np.diff(own_starts)
     counts = np.diff(starts)[own_rows]
     entry_starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     codes, results = _local_codes(starts, arguments, n, holder, block_of, rows, begin, entry_starts)

@@ -58,9 +58,7 @@ def make_tape(reduced: Reduced) -> Tape:
     del linear, tape
     codes, left, right, third, to_left, to_right = found
     inner = len(program.constants)
-    length = _shortened(
-        lanes.runs(codes, left, right, to_left, to_right, reduced.ends, reduced.levels, inner, longest)
-    )
+    length = _shortened(lanes.runs(codes, left, right, to_left, to_right, reduced.ends, reduced.levels, inner, longest))
     return Tape(codes, left, right, third, to_left, to_right, inner, longest, program.constants, length)
 
 
@@ -133,12 +131,12 @@ def _write(
 
 
 @njit(inline="always")
-def _where(operand: int, place: Array) -> int:
+def _where(operand: Any, place: Array) -> Any:
     return place[operand] if operand >= 0 else -1 - operand
 
 
 @njit(inline="always")
-def _target(operand: int, linear: bool, place: Array, slot: Array, inner: int, longest: int) -> int:
+def _target(operand: Any, linear: Any, place: Array, slot: Array, inner: int, longest: int) -> Any:
     """Where the partial by an operand is added: to an entry, to the adjoint of a step inside the statement, or to 0."""
     if not linear:
         return 0
