@@ -29,10 +29,8 @@ SCHEMA = "flowgraph/program/1"
 
 _CHUNK = 2**17
 _ARITIES = np.array([op.arity for op in OPERATIONS])
-INACTIVE = np.zeros((len(OPERATIONS), max(op.arity for op in OPERATIONS)), dtype=bool)
-"""(operations, operands) the operands through which no derivative flows."""
-for _code, _op in enumerate(OPERATIONS):
-    INACTIVE[_code, list(_op.inactive)] = True
+INACTIVE = np.array([[slot in op.inactive for slot in range(_ARITIES.max())] for op in OPERATIONS])
+"""(operations, operands) through which operands no derivative flows."""
 INACTIVE.setflags(write=False)
 
 
@@ -250,7 +248,7 @@ class Program:
         return self.keeping(self.liveness().needed)
 
     def keeping(self, needed: Array) -> Program:
-        """The program with the steps of a mask (T,) only; what they read, outputs and conditions must be among them."""
+        """The program with the steps ``needed`` (T,) only, which must read no others; itself where these are all."""
         if needed.all():
             return self
         n = self.n_inputs

@@ -105,7 +105,7 @@ class Analysed:
         self.backend = backend
         self._whole = program
         live = without_dead_code(program)
-        if structure is None:
+        if structure is None or live is not program:
             structure = _structure(_Key(live)) if live.n_steps <= _CACHED_STEPS else Structure(live)
         self._structure = structure
         self.reduced = _with_program(structure.reduced, live)

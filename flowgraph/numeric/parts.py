@@ -165,6 +165,16 @@ class Part:
             norm = self.norms[1 if transposed else 0][chosen][:, None]
             return np.where(wrong == 0.0, 0.0, wrong / (norm * size(found) + given)).max(axis=1, initial=0.0)
 
+    def _far_off(self, residual: Array, found: Array, rhs: Array, transposed: bool) -> Array:
+        """(b,) whether a residual is too large to go unnoticed, by what one product tells of ‖J‖."""
+        signs = np.where(np.arange(found.shape[1]) % 3 == 1, -1.0, 1.0)
+        along = np.broadcast_to(signs[:, None], (len(found), len(signs), 1)).copy()
+        with np.errstate(all="ignore"):
+            norm = np.abs(self.reverse(along) if transposed else self.forward(along)).max(axis=(1, 2), initial=0.0)
+            bound = norm[:, None] * np.abs(found).max(axis=1, initial=0.0) + np.abs(rhs).max(axis=1, initial=0.0)
+            wrong = np.abs(residual).max(axis=1, initial=0.0)
+            return ~((wrong <= WARN * bound) | (wrong == 0.0)).all(axis=1)
+
     def _look_after(
         self, found: Array, rhs: Array, suspects: Array, solvers: dict[int, Solver], transposed: bool
     ) -> Array:
@@ -175,10 +185,8 @@ class Part:
         """
         solver, everyone = self.solver, np.arange(len(self.members))
         residual = solver.residual(found, rhs, transposed=transposed)
-        # Members that only have blocks are looked at for what went wrong altogether, without the norms of J.
-        with np.errstate(all="ignore"):
-            plain = np.abs(residual).max(axis=(1, 2), initial=0.0) / np.abs(rhs).max(axis=(1, 2), initial=0.0)
-        suspects = suspects & ((solver.pivoting.n_small > 0) | ~(plain <= WARN))
+        # Members that only have blocks are looked at for what went wrong altogether, with a lower bound of ‖J‖.
+        suspects = suspects & ((solver.pivoting.n_small > 0) | self._far_off(residual, found, rhs, transposed))
         if not suspects.any():
             return np.zeros(len(self.members))
         error = self._relative(residual, found, rhs, transposed, everyone)
