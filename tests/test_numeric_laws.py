@@ -46,6 +46,10 @@ def error_of(case: Case) -> float:
     return 100 * EPS * max(slack(case.truth), slack(case.truth.transposed)) * max(1.0, case.truth.condition)
 
 
+FACTORS = st.one_of(st.just(0.0), st.floats(1e-100, 4), st.floats(-4, -1e-100))
+"""Denormal right-hand sides have fewer digits than float64, which is warned about."""
+
+
 @LAWS
 @given(case=cases(), seed=SEEDS)
 def test_each_inverse_undoes_its_mode(backend: str, case: Case, seed: int) -> None:
@@ -74,7 +78,7 @@ def test_reverse_inverse_is_the_transpose_of_forward_inverse(backend: str, case:
 
 
 @LAWS
-@given(case=cases(), seed=SEEDS, a=st.floats(-4, 4), b=st.floats(-4, 4))
+@given(case=cases(), seed=SEEDS, a=FACTORS, b=FACTORS)
 def test_every_mode_is_linear(backend: str, case: Case, seed: int, a: float, b: float) -> None:
     lin = fg.linearize(case.program, case.x, backend=backend)
     v, w = vectors(seed, case.truth.n, 2)

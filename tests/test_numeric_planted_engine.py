@@ -97,9 +97,15 @@ def test_a_sweep_with_one_wrong_entry(monkeypatch: pytest.MonkeyPatch, engine: t
         out[:, 0] += 1e-11 * np.abs(out).max()
         return out
 
+    # The sweeps as they are: where pivots are small, the default would notice and refine the error away.
+    monkeypatch.setattr("flowgraph.numeric.parts.Part._look_after", _nobody_looks)
     plant(monkeypatch, engine, method, change)
     found = [caught(case, backend) for case in cases()]
     assert np.mean(found) > 0.9
+
+
+def _nobody_looks(part: Any, found: Any, *_: Any) -> Any:
+    return np.zeros(len(found))
 
 
 @pytest.mark.parametrize("method", ["forward", "forward_inverse"])
