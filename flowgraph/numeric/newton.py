@@ -92,7 +92,7 @@ class NewtonIterate:
 
 
 def newton(
-    f: Callable[..., Any] | Program,
+    f: Callable[..., Any] | Program | Plan,
     x0: ArrayLike,
     *,
     tol: float = TOLERANCE,
@@ -155,7 +155,7 @@ def newton(
 
 
 def solve(
-    f: Callable[..., Any] | Program,
+    f: Callable[..., Any] | Program | Plan,
     y: ArrayLike,
     x0: ArrayLike,
     *,
