@@ -49,8 +49,8 @@ def backend_named(name: str | None) -> Backend:
 class Structure:
     """What depends on a program's structure only, not on its constants: shared by programs that differ in these."""
 
-    def __init__(self, program: Program) -> None:
-        self.reduced = reduce(program)
+    def __init__(self, program: Program, *, contract: bool = True) -> None:
+        self.reduced = reduce(program, contract=contract)
 
     @cached_property
     def schedule(self) -> Schedule | NotInvertible:
@@ -155,7 +155,7 @@ class Analysed:
     @cached_property
     def uncontracted(self) -> Analysed:
         """The same program with every step a statement of its own: for partials whose products leave float64."""
-        return Analysed(self.reduced.program, self.backend, _plain(self.reduced.program))
+        return Analysed(self.reduced.program, self.backend, Structure(self.reduced.program, contract=False))
 
     def singular(
         self, pivoting: Pivoting, b: int, x: Array, member: int | None, part: faults.Excerpt | None = None
@@ -174,12 +174,6 @@ class Analysed:
         return faults.singular_block(
             reduced, table.rows[table.starts[block] : table.starts[block + 1]], member, numbers
         )
-
-
-def _plain(program: Program) -> Structure:
-    structure = Structure.__new__(Structure)
-    structure.reduced = reduce(program, contract=False)
-    return structure
 
 
 def _with_program(reduced: Reduced, program: Program) -> Reduced:

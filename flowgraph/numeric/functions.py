@@ -46,12 +46,7 @@ def linearize(f: Function, x: ArrayLike, *, backend: str | None = None) -> Linea
         >>> lin.ijvp([4.0, 0.0]), lin.slogdet().sign
         (array([1., 0.]), 1.0)
     """
-    return plan_at(f, x, backend).linearize(x)
-
-
-def plan_at(f: Function, x: ArrayLike, backend: str | None) -> Plan:
-    """The plan of a function for points like x."""
-    return plan(f, _length(f, x), backend=backend)
+    return plan(f, _length(f, x), backend=backend).linearize(x)
 
 
 def _length(f: Function, x: ArrayLike) -> int | None:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from flowgraph.errors import AccuracyWarning, InputError, SingularJacobian
-from flowgraph.numeric import faults
 from flowgraph.numeric.norms import one_norm
 from flowgraph.numeric.parts import Part, relative_pivots
 from flowgraph.numeric.shapes import like, right_hand_sides
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
 Array = NDArray[Any]
-
-MODES = ("forward", "reverse", "forward-inverse", "reverse-inverse")
 
 _COLUMNS = 64
 
@@ -249,7 +246,7 @@ class Linearization:
             "reverse-inverse": (self.ivjp, self.ijvp, (self._m, self._n)),
         }
         if not isinstance(mode, str) or mode not in pairs:
-            raise InputError("there is no such mode", got=repr(mode), expected=", ".join(MODES))
+            raise InputError("there is no such mode", got=repr(mode), expected=", ".join(pairs))
         apply, adjoint, shape = pairs[mode]
         if mode.endswith("inverse"):
             self._parts[0].analysed.require_inverse()
@@ -312,6 +309,3 @@ class Linearization:
 
     def _member(self, part: Part, b: int) -> int | None:
         return None if self._batch is None else int(part.members[b])
-
-
-__all__ = ["MODES", "Linearization", "Part", "Pivots", "SlogdetResult", "faults"]

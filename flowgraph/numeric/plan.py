@@ -123,7 +123,7 @@ class Plan:
             if tried:
                 analysed = tried.pop(0)
             elif len(rest) or not parts:
-                analysed = self._retraced(x, rest, batched, parts)
+                analysed = self._retraced(x, rest)
             else:
                 break
             some = x if len(rest) == len(x) else x[rest]
@@ -135,15 +135,14 @@ class Plan:
             if fits.any():
                 good = np.flatnonzero(fits)
                 parts.append(self._part(rest[good], some[good], analysed, values.of_members(good), batched, linearise))
-            if not callable(self._source) or isinstance(self._source, Program):
+            if isinstance(self._source, Program):
                 self._refuse(analysed, values, rest, fits, batched)
             rest = rest[~fits]
         return tuple(parts)
 
-    def _retraced(self, x: Array, rest: Array, batched: bool, parts: list[Part]) -> Analysed:
-        """The function traced at the first point that fits no program so far."""
-        if isinstance(self._source, Program):
-            raise InputError("the program does not hold at this x")
+    def _retraced(self, x: Array, rest: Array) -> Analysed:
+        """The function traced at the first point that fits no program so far; a ``Program`` was refused before."""
+        assert not isinstance(self._source, Program)
         # An empty batch has no point to take branches at; any will do.
         at = x[rest[0]] if len(rest) else np.zeros(self._n)
         return self._add(trace(self._source, at))

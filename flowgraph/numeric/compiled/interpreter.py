@@ -8,7 +8,6 @@ reads, the adjoints inside the current statement, the coefficients.
 from __future__ import annotations
 
 import math
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -33,9 +32,6 @@ _ASINH, _ACOSH, _ATANH, _HYPOT = (CODES[name] for name in ("asinh", "acosh", "at
 _ABS, _MINIMUM, _MAXIMUM = (CODES[name] for name in ("abs", "minimum", "maximum"))
 _ERF, _LOGISTIC, _SOFTPLUS = (CODES[name] for name in ("erf", "logistic", "softplus"))
 _SELECT, _CONSTANT = (CODES[name] for name in ("select", "constant"))
-
-COVERED = MappingProxyType({name: CODES[name] for name in CODES})
-"""The operations that ``step`` knows; a test holds each against the registry."""
 
 
 @njit(cache=True, error_model="numpy")
