@@ -62,6 +62,8 @@ LEVELS: Mapping[str, float] = {
     "numeric.compiled.*": 5.25,
     "user_code": 6,
     "example_programs": 6.5,
+    "explorer": 7.5,
+    "explorer.*": 7.5,
     "reproduce": 8,
     "reproduce.*": 8,
     "cli": 9,
@@ -71,13 +73,13 @@ LEVELS: Mapping[str, float] = {
 }
 """Level by module, without the leading ``flowgraph.``. ``""`` is the package itself; ``package.*`` each submodule."""
 
-ACYCLIC = ("tracing", "numeric", "draw", "reproduce", "cli")
+ACYCLIC = ("tracing", "numeric", "draw", "explorer", "reproduce", "cli")
 """Packages whose modules may import each other."""
 
 FORBIDDEN = {name: ("rewrite",) for name in ("symbolic", "numbers", "effects", "numeric", "draw")}
 """What a module or package must not import, wherever it stands: oracles and writers do not see the rewriter."""
 
-LAZY = ("sympy", "matplotlib", "networkx", "graphviz")
+LAZY = ("sympy", "matplotlib", "networkx", "graphviz", "starlette", "uvicorn", "anywidget", "traitlets")
 """Imported inside functions only: the command line starts in 0.3 s."""
 
 MAY_PRINT = ("cli",)
