@@ -15,7 +15,7 @@ Tell = Callable[[str, int, int], None]
 """Called with what is being done, how much is done, and how much there is."""
 
 _LEAST = 20
-_WORK = 80_000
+_WORK = 30_000
 """Steps looked at in all: a long program gets fewer samples, so that the answer comes in seconds."""
 
 _KEPT = 8
