@@ -384,7 +384,8 @@ export class App {
   /** Show a message for a while, and say it. */
   toast(level, text) {
     const close = () => note.remove();
-    const note = h("div", { class: `toast ${level}`, "data-testid": "toast" },
+    for (const old of this.toasts.children) if (old.dataset.text === text) old.remove();
+    const note = h("div", { class: `toast ${level}`, "data-testid": "toast", "data-text": text },
       h("span", { class: "toast-level", text: { error: "Error", warning: "Not possible", info: "Note" }[level] }),
       h("span", { class: "toast-text", text }),
       h("button", { type: "button", class: "button square bare", "aria-label": "close", on: { click: close } }, icon("close")));

@@ -8,7 +8,9 @@ const CHARACTER = 7.25;
 const RADIUS = 11;
 const DOT = 3.2;
 const HEAD = 6;
-const LABEL = 118;
+const LEAST = 24;
+/** Characters of code, depth of the profile and width of the words on lumps: the widest that fits is taken. */
+const SIZES = [[40, 60, 112], [28, 60, 112], [22, 44, 96], [17, 36, 92]];
 
 /**
  * @typedef {Object} Frame
@@ -17,7 +19,6 @@ const LABEL = 118;
  * @property {number} code x of the code
  * @property {number} characters how many characters of code are shown
  * @property {number[]} xs x of each register
- * @property {number} column distance of registers
  * @property {number} left left edge of the graph
  * @property {number} profile x of the line w = n
  * @property {number} unit px between widths w and w + 1
@@ -34,31 +35,32 @@ const LABEL = 118;
  * @returns {Frame}
  */
 export function frameOf(program, order, available, pitch) {
-  const narrow = available < 560;
   const longest = program.code.reduce((most, text) => Math.max(most, text.length), 8);
-  const characters = Math.min(longest, narrow ? 17 : 34);
-  const code = GRIP + NUMBER;
   const halves = halfWidths(program, order);
-  const spans = halves.slice(1).map((half, k) => halves[k] + half + 10);
-  const excess = Math.max(1, Math.max(...order.widths) - order.n, order.n - Math.min(...order.widths));
-  const profileWidth = narrow ? 36 : 60;
-  const unit = Math.min(12, profileWidth / excess);
-  const label = narrow ? 92 : LABEL;
-  const tail = 30 + (excess + 1) * unit + 22 + label;
-  const start = code + characters * CHARACTER + 14;
-  const needed = start + halves[0] + spans.reduce((sum, span) => sum + Math.max(26, span), 0) + halves.at(-1) + tail;
-  const spare = Math.max(0, Math.min(available - needed, 26 * (spans.length + 2)));
-  const share = spare / (spans.length + 2);
+  const spans = halves.slice(1).map((half, k) => Math.max(LEAST, halves[k] + half + 8));
+  const above = Math.max(1, Math.max(...order.widths) - order.n);
+  const below = Math.max(0, order.n - Math.min(...order.widths));
+  const graph = halves[0] + spans.reduce((sum, span) => sum + span, 0) + halves.at(-1);
+  // Where room is short the code gives way first, then the profile and the words on the lumps.
+  const [characters, deep, label] = SIZES
+    .map(([most, ...rest]) => [Math.min(most, longest), ...rest])
+    .find(([most, ...rest], k) => k === SIZES.length - 1 || needed(graph, most, ...rest) <= available);
+  const unit = Math.min(12, deep / (above + below));
+  const start = GRIP + NUMBER + characters * CHARACTER + 14;
+  const room = available - needed(graph, characters, (above + below) * unit, label);
+  const share = Math.max(0, Math.min(room, 26 * (spans.length + 2))) / (spans.length + 2);
   const xs = [start + halves[0] + share];
-  for (const span of spans) xs.push(xs.at(-1) + Math.max(26, span) + share);
-  const left = start - 6;
-  const profile = xs.at(-1) + halves.at(-1) + 24 + share + (Math.min(...order.widths) < order.n ? excess * unit : 0);
-  const labels = profile + (excess + 1) * unit + 22;
-  const rows = order.steps.length;
+  for (const span of spans) xs.push(xs.at(-1) + span + share);
+  const profile = xs.at(-1) + halves.at(-1) + 24 + share + below * unit;
+  const words = profile + above * unit + 28;
   return {
-    pitch, top: 30, code, characters, xs, left, profile, unit, label: labels, column: spans.length ? 26 + share : 40,
-    width: Math.max(labels + label, available), height: 30 + rows * pitch + pitch / 2 + 26,
+    pitch, top: 30, code: GRIP + NUMBER, characters, xs, left: start - 6, profile, unit, label: words,
+    width: Math.max(words + label, available), height: 30 + order.steps.length * pitch + pitch / 2 + 26,
   };
+}
+
+function needed(graph, characters, deep, label) {
+  return GRIP + NUMBER + characters * CHARACTER + 14 + graph + 24 + deep + 28 + label;
 }
 
 /** Half the width that the widest name in each register takes. */

@@ -127,20 +127,22 @@ export class Marks {
     const key = JSON.stringify([first, last, frame.left, frame.profile, order.blocks]);
     if (this.blocksKey === key) return;
     this.blocksKey = key;
-    const seen = order.blocks.filter((block) => block.rows.some((row) => row >= first && row <= last));
-    this.#blocks.replaceChildren(...seen.map((block) => this.#block(frame, block)));
+    const lanes = lanesOf(order.blocks);
+    const seen = order.blocks.map((block, k) => [block, lanes[k]])
+      .filter(([block]) => Math.min(...block.rows) <= last && Math.max(...block.rows) >= first);
+    this.#blocks.replaceChildren(...seen.map(([block, lane]) => this.#block(frame, block, lane)));
   }
 
-  #block(frame, block) {
-    const left = frame.left - 2;
-    const right = frame.profile - 14;
+  #block(frame, block, lane) {
+    const left = frame.left + 5 - 5 * (lane % 4);
+    const right = frame.profile - 20 + 3 * (lane % 4);
     const runs = runsOf(block.rows);
-    const gap = 4;
+    const gap = 3;
     const boxes = runs.map(([from, to]) => s("rect", {
       x: left, y: yOf(frame, from - 0.5) + gap, width: right - left, height: (to - from + 1) * frame.pitch - 2 * gap, rx: 7,
     }));
     const links = runs.slice(1).map(([from], k) =>
-      `M${left + 8} ${yOf(frame, runs[k][1] + 0.5) - gap}V${yOf(frame, from - 0.5) + gap}`).join("");
+      `M${left} ${yOf(frame, runs[k][1] + 0.5) - gap - 7}V${yOf(frame, from - 0.5) + gap + 7}`).join("");
     const title = `block of ${plural(block.rows.length, "step")}, l = ${block.size}` +
       (block.operations === null ? "" : `, ${plural(block.operations, "operation")}`);
     return s("g", { class: "block", "data-testid": "block" }, s("title", { text: title }), ...boxes, s("path", { d: links }));
@@ -251,14 +253,30 @@ export class Marks {
     const bend = a.x === b.x ? 26 : 0;
     const middle = { x: (a.x + b.x) / 2 + bend, y: (a.y + b.y) / 2 };
     const width = words.length * 7 + 16;
+    const close = Math.abs(a.y - b.y) < 50 && Math.abs(a.x - b.x) < width + 34;
+    const above = Math.min(a.y, b.y) - 28;
+    const at = close ? (above > 14 ? above : Math.max(a.y, b.y) + 28) : middle.y;
     this.over.replaceChildren(
       s("path", { class: "blocking", d: `M${px(a.x)} ${px(a.y)}Q${px(middle.x + bend)} ${px(middle.y)} ${px(b.x)} ${px(b.y)}` }),
       s("circle", { class: "blocking-end", cx: b.x, cy: b.y, r: 14.5 }),
       s("circle", { class: "blocking-end", cx: a.x, cy: a.y, r: 14.5 }),
-      s("g", { class: "blocking-words", transform: `translate(${px(Math.max(width / 2 + 4, middle.x))} ${px(middle.y)})` },
+      s("g", { class: "blocking-words", transform: `translate(${px(Math.max(width / 2 + 4, middle.x))} ${px(at)})` },
         s("rect", { x: -width / 2, y: -12, width, height: 24, rx: 12 }),
         s("text", { y: 4.5, text: words })));
   }
+}
+
+/** Blocks whose rows interleave get different lanes, so that what joins their parts does not coincide. */
+function lanesOf(blocks) {
+  const busy = [];
+  const spans = blocks.map(({ rows }, k) => ({ k, from: Math.min(...rows), to: Math.max(...rows) }));
+  const lanes = new Array(blocks.length).fill(0);
+  for (const { k, from, to } of spans.sort((a, b) => a.from - b.from)) {
+    const free = busy.findIndex((until) => until < from);
+    lanes[k] = free < 0 ? busy.length : free;
+    busy[lanes[k]] = to;
+  }
+  return lanes;
 }
 
 /** What a screen reader says of a lump. */

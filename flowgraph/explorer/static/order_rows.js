@@ -13,7 +13,8 @@ export const MOVE = 160;
  * @property {Object} order
  * @property {Set<number>} cut values of the certificate
  * @property {?Set<number>} through values on the paths that the certificate is about
- * @property {?number} active step that has the focus; −1 is the row of inputs
+ * @property {?number} active step that the keyboard is at; −1 is the row of inputs
+ * @property {?number} selected step that is selected
  * @property {?number} dragged step that follows the pointer
  * @property {?number[]} legal rows that are not dimmed
  * @property {boolean} animate
@@ -196,7 +197,7 @@ export class Rows {
     const { cut, dragged, legal, program } = picture;
     const outside = legal !== null && step !== dragged && (row < legal[0] || row > legal[1]);
     return `row${cut.has(result) ? " cut" : ""}${dragged === step ? " dragged" : ""}${outside ? " dimmed" : ""}` +
-      `${program.active[step] ? "" : " inactive"}${picture.active === step ? " active" : ""}`;
+      `${program.active[step] ? "" : " inactive"}${picture.selected === step ? " selected" : ""}`;
   }
 
   #labelOf(picture, step, row) {
@@ -210,8 +211,8 @@ export class Rows {
 
   #patchInputs(picture) {
     const { frame, program, order, cut, through } = picture;
-    const key = JSON.stringify([frame.xs, frame.pitch, frame.profile, program.key, [...cut], picture.active === -1,
-      through !== null]);
+    const key = JSON.stringify([frame.xs, frame.pitch, frame.profile, program.key, order.place.slice(0, program.n),
+      [...cut], picture.active === -1, through !== null]);
     if (key === this.#inputsKey) return;
     this.#inputsKey = key;
     if (!this.#inputs) {
@@ -226,7 +227,7 @@ export class Rows {
     group.setAttribute("aria-setsize", order.steps.length + 1);
     group.setAttribute("aria-selected", String(picture.active === -1));
     group.setAttribute("tabindex", picture.active === -1 ? 0 : -1);
-    group.setAttribute("class", `row inputs${picture.active === -1 ? " active" : ""}`);
+    group.setAttribute("class", "row inputs");
     const arrows = names.map((_, value) => stub(frame.xs[order.place[value]] ?? 0, -28, -12.5));
     group.replaceChildren(
       s("rect", { class: "hit", x: 1, y: -frame.pitch / 2 + 1, height: frame.pitch - 2, width: frame.profile - 12 }),

@@ -10,6 +10,8 @@ import { Rows } from "./order_rows.js";
 const OVERSCAN = 6;
 /** Explanations that are remembered. */
 const REMEMBERED = 200;
+/** How long the edge that was in the way is shown, in ms. */
+const FLASH = 2200;
 
 export class OrderView {
   #rows = new Rows();
@@ -25,6 +27,7 @@ export class OrderView {
   #width = 0;
   #refocus = false;
   #flash = null;
+  #flashed = "";
   #announceSelection = debounce(() => this.#select(), 120);
   #explain = debounce((index) => this.#askWhy(index), 140);
 
@@ -72,6 +75,7 @@ export class OrderView {
     }
     const changed = this.#program?.key !== app.program.key;
     if (changed) this.#newProgram(app.program);
+    if (this.#flashed !== order.steps.join()) this.#stopFlash();
     this.#adoptSelection();
     this.#compose(!changed && app.motion);
     this.#caption();
@@ -111,15 +115,14 @@ export class OrderView {
   #compose(animate) {
     const { program, view } = this.app;
     const { order, certificate } = view;
-    const coarse = matchMedia("(pointer: coarse)").matches;
-    const frame = frameOf(program, order, Math.max(300, this.scroller.clientWidth || 680), coarse ? 40 : 32);
+    const frame = frameOf(program, order, Math.max(300, this.scroller.clientWidth || 680), this.#pitch(order));
     const places = new Map(order.steps.map((step, k) => [step, k + 1]));
     const drag = this.#drag.now;
     this.picture = {
       frame, program, order, animate, rowOf: (step) => places.get(step) ?? 0,
       cut: new Set(certificate?.cut ?? []),
       through: certificate ? between(program, certificate.inputs, certificate.outputs) : null,
-      active: this.#active, activeLump: this.#activeLump, dragged: drag?.step ?? null, legal: drag?.band ?? null,
+      active: this.#active, selected: this.#selected(), activeLump: this.#activeLump, dragged: drag?.step ?? null, legal: drag?.band ?? null,
     };
     for (const svg of [this.drawing, this.head]) {
       svg.setAttribute("width", frame.width);
@@ -127,6 +130,13 @@ export class OrderView {
     }
     this.drawing.setAttribute("height", frame.height);
     this.head.replaceChildren(...headOf(frame, order));
+  }
+
+  /** Short programs get some air; fingers need more room than a pointer. */
+  #pitch(order) {
+    const least = matchMedia("(pointer: coarse)").matches ? 40 : 32;
+    const room = (this.element.clientHeight - 120) / (order.steps.length + 1.5);
+    return Math.round(Math.max(least, Math.min(44, room)));
   }
 
   /** The rows in view, with some to spare. */
@@ -198,6 +208,12 @@ export class OrderView {
   #caption() {
     const { program, view } = this.app;
     const { order, certificate } = view;
+    const mistake = view.messages.find((message) => message.line !== null);
+    if (mistake) {
+      fill(this.caption, h("strong", { class: "bad", text: `The text has a mistake in line ${mistake.line}. ` }),
+        "Shown is the last program that had none.");
+      return;
+    }
     if (certificate) {
       fill(this.caption, h("strong", { class: "bad", text: "J is singular for every x. " }), certificate.text);
       return;
@@ -239,6 +255,7 @@ export class OrderView {
     this.#pointed = thing;
     if (before?.kind !== thing.kind || before.index !== thing.index) {
       this.#explain.cancel();
+      this.#stopFlash();
       this.#point();
       if (thing.kind === "lump") this.#explain(thing.index);
     }
@@ -261,6 +278,11 @@ export class OrderView {
       if (value === null) this.#marks.clearPointer();
       else this.#marks.showValue(picture, value, this.#readers[value] ?? []);
     }
+  }
+
+  #selected() {
+    const selection = this.app.state.selection;
+    return this.#announceSelection.waits || this.#drag.now ? this.#active : selection?.kind === "step" ? selection.index : null;
   }
 
   #activeValue() {
@@ -378,6 +400,7 @@ export class OrderView {
     this.#active = step;
     this.#activeLump = null;
     this.picture.active = step;
+    this.picture.selected = step;
     this.picture.activeLump = null;
     this.picture.animate = false;
     this.#reveal(step);
@@ -497,13 +520,19 @@ export class OrderView {
     const edge = this.#blocking(step, row, picture.order.band[picture.rowOf(step) - 1],
       picture.order.blocker[picture.rowOf(step) - 1]);
     if (!edge) return;
-    clearTimeout(this.#flash);
+    this.#stopFlash();
+    this.#flashed = picture.order.steps.join();
     this.#marks.showBlocker(picture, edge.from, edge.to, edge.words);
     this.#flash = setTimeout(() => {
-      this.#flash = null;
-      this.#marks.clearPointer();
+      this.#stopFlash();
       this.#point();
-    }, 2200);
+    }, FLASH);
+  }
+
+  #stopFlash() {
+    clearTimeout(this.#flash);
+    if (this.#flash) this.#marks.clearPointer();
+    this.#flash = null;
   }
 
   #blocking(step, row, band, [before, after]) {
@@ -516,8 +545,7 @@ export class OrderView {
   // -- dragging: called by RowDrag ----------------------------------------------------------------------------------
 
   dragBegan(drag) {
-    clearTimeout(this.#flash);
-    this.#flash = null;
+    this.#stopFlash();
     this.#pointed = null;
     this.card.hidden = true;
     this.#active = drag.step;
@@ -547,5 +575,7 @@ export class OrderView {
     this.#draw();
     // A click follows a short drag; the row has the focus already.
     this.#rows.get(drag.step)?.focus({ preventScroll: true });
+    this.#announceSelection.waits = true;
+    this.#announceSelection();
   }
 }

@@ -194,6 +194,10 @@ export class Panels {
     ];
     const values = [...numbers, ...marks.map(([, number]) => number)];
     const [low, high] = [Math.min(...values), Math.max(...values)];
+    const unit = counted ? "operations" : "lumps";
+    if (low === high) {
+      return [h("p", { text: `All ${count(numbers.length)} orders that were looked at have ${count(low)} ${unit}.` })];
+    }
     const bins = Math.min(BARS, high - low + 1);
     const heights = new Array(bins).fill(0);
     for (const number of numbers) heights[binOf(number, low, high, bins)]++;
@@ -206,7 +210,6 @@ export class Panels {
       height: (HEIGHT * height) / most,
     }));
     const costlier = numbers.filter((number) => (counted ? number > marks[0][1] : number < marks[0][1])).length;
-    const unit = counted ? "operations" : "lumps";
     const summary = `${count(numbers.length)} random orders, ${count(low)} to ${count(high)} ${unit}; ` +
       `this order is better than ${Math.round((100 * costlier) / numbers.length)} % of them`;
     return [
