@@ -202,7 +202,8 @@ export class App {
 
   /** Make what a preview showed the state. */
   keep(reply, action) {
-    this.#requests.keep(reply, action);
+    if (this.#requests.isNewest(reply) && !this.#requests.acting) this.#requests.keep(reply, action);
+    else this.act(action);
   }
 
   /** Show the state again. */
@@ -265,6 +266,8 @@ export class App {
   #fail(error, action) {
     if (action?.do === "edit") this.editor.refused(error);
     this.toast("error", sentence(error));
+    this.view = this.kept;
+    this.previewing = false;
     this.render();
   }
 

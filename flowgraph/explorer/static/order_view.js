@@ -1,6 +1,6 @@
 /** The Order tab's drawing: registers are columns, time runs down, and rows are dragged into another order. */
 
-import { debounce, fill, h, mathName, plural, s } from "./dom.js";
+import { debounce, fill, h, mathName, plural, s, set } from "./dom.js";
 import { RowDrag } from "./order_drag.js";
 import { between, frameOf, readersOf, rowAt, valueAt, yOf } from "./order_layout.js";
 import { headOf, lumpWords, Marks } from "./order_marks.js";
@@ -8,6 +8,8 @@ import { Rows } from "./order_rows.js";
 
 /** Rows that are kept ready beyond the edges of the view. */
 const OVERSCAN = 6;
+/** Height of the line with the names of the registers, in px. */
+const HEAD = 22;
 /** Explanations that are remembered. */
 const REMEMBERED = 200;
 /** How long the edge that was in the way is shown, in ms. */
@@ -24,7 +26,10 @@ export class OrderView {
   #input = 0;
   #pointed = null;
   #explained = new Map();
-  #width = 0;
+  // What the scroller measures. To ask it between changes would make the browser lay everything out at once.
+  #size = { width: 0, height: 0, stage: 0 };
+  #top = 0;
+  #headKey = "";
   #refocus = false;
   #flash = null;
   #flashed = "";
@@ -39,7 +44,7 @@ export class OrderView {
     this.drawing = s("svg", { class: "drawing", "data-testid": "drawing", role: "group",
       "aria-label": "the program in registers, time downward" });
     this.drawing.append(this.#marks.under, this.#marks.profile, this.#rows.element, this.#marks.over);
-    this.head = s("svg", { class: "drawing-head", height: 22, "aria-hidden": "true" });
+    this.head = s("svg", { class: "drawing-head", height: HEAD, "aria-hidden": "true" });
     this.caption = h("p", { class: "caption" });
     this.card = h("div", { class: "card", role: "tooltip", hidden: true });
     this.empty = h("p", { class: "empty", text: "Nothing to draw yet: type a program, or open an example." });
@@ -76,11 +81,13 @@ export class OrderView {
     const changed = this.#program?.key !== app.program.key;
     if (changed) this.#newProgram(app.program);
     if (this.#flashed !== order.steps.join()) this.#stopFlash();
+    const before = changed ? null : this.#rowInView();
     this.#adoptSelection();
     this.#compose(!changed && app.motion);
     this.#caption();
-    if (changed) this.scroller.scrollTop = 0;
-    else if (!this.#drag.now && this.#active !== null) this.#reveal(this.#active);
+    if (changed) this.#scrollTo(0);
+    // A row that the keyboard moves is followed; nothing else moves the view.
+    else if (before !== null && before !== this.picture.rowOf(this.#active)) this.#reveal(this.#active);
     this.#draw();
     this.#point();
   }
@@ -115,7 +122,7 @@ export class OrderView {
   #compose(animate) {
     const { program, view } = this.app;
     const { order, certificate } = view;
-    const frame = frameOf(program, order, Math.max(300, this.scroller.clientWidth || 680), this.#pitch(order));
+    const frame = frameOf(program, order, Math.max(300, this.#size.width || 680), this.#pitch(order));
     const places = new Map(order.steps.map((step, k) => [step, k + 1]));
     const drag = this.#drag.now;
     this.picture = {
@@ -124,27 +131,27 @@ export class OrderView {
       through: certificate ? between(program, certificate.inputs, certificate.outputs) : null,
       active: this.#active, selected: this.#selected(), activeLump: this.#activeLump, dragged: drag?.step ?? null, legal: drag?.band ?? null,
     };
-    for (const svg of [this.drawing, this.head]) {
-      svg.setAttribute("width", frame.width);
-      svg.style.width = `${frame.width}px`;
-    }
-    this.drawing.setAttribute("height", frame.height);
+    for (const svg of [this.drawing, this.head]) set(svg, "width", frame.width);
+    set(this.drawing, "height", frame.height);
+    const key = `${frame.xs} ${frame.profile} ${frame.label} ${order.n}`;
+    if (key === this.#headKey) return;
+    this.#headKey = key;
     this.head.replaceChildren(...headOf(frame, order));
   }
 
   /** Short programs get some air; fingers need more room than a pointer. */
   #pitch(order) {
     const least = matchMedia("(pointer: coarse)").matches ? 40 : 32;
-    const room = (this.element.clientHeight - 120) / (order.steps.length + 1.5);
+    const room = (this.#size.stage - 120) / (order.steps.length + 1.5);
     return Math.round(Math.max(least, Math.min(44, room)));
   }
 
   /** The rows in view, with some to spare. */
   #window() {
     const { frame, order } = this.picture;
-    const top = this.scroller.scrollTop - this.head.clientHeight;
+    const top = this.#top - HEAD;
     const last = order.steps.length;
-    const height = this.scroller.clientHeight || 600;
+    const height = this.#size.height || 600;
     return [
       Math.max(0, Math.floor((top - frame.top) / frame.pitch) - OVERSCAN),
       Math.min(last, Math.ceil((top + height - frame.top) / frame.pitch) + OVERSCAN), top, top + height,
@@ -174,6 +181,7 @@ export class OrderView {
   }
 
   #scrolled() {
+    this.#top = this.scroller.scrollTop;
     if (!this.picture) return;
     const [first, last, top, bottom] = this.#window();
     if (this.drawnWindow !== `${first} ${last}`) {
@@ -186,23 +194,36 @@ export class OrderView {
   }
 
   #resized() {
-    const width = this.scroller.clientWidth;
-    if (!this.picture || width === this.#width) return;
-    this.#width = width;
+    const { clientWidth: width, clientHeight: height } = this.scroller;
+    const stage = this.element.clientHeight;
+    const same = this.#size.width === width && this.#size.height === height && this.#size.stage === stage;
+    this.#size = { width, height, stage };
+    if (!this.picture || same) return;
     this.#compose(false);
     this.#draw();
     this.#point();
   }
 
+  /** The row that the keyboard is at, where it has the focus and can be seen. */
+  #rowInView() {
+    if (!this.picture || this.#drag.now || this.#focusedStep() !== this.#active) return null;
+    const row = this.picture.rowOf(this.#active);
+    const y = yOf(this.picture.frame, row) + HEAD - this.#top;
+    return y >= 0 && y <= this.#size.height ? row : null;
+  }
+
   #reveal(step) {
     const { frame } = this.picture;
     const row = step === -1 ? 0 : this.picture.rowOf(step);
-    const head = this.head.clientHeight;
     const top = yOf(frame, row - 0.5) - (row <= 1 ? 40 : 0);
-    const bottom = yOf(frame, row + 0.5) + head;
-    const { scrollTop, clientHeight } = this.scroller;
-    if (top < scrollTop) this.scroller.scrollTop = top;
-    else if (bottom > scrollTop + clientHeight) this.scroller.scrollTop = bottom - clientHeight + 8;
+    const bottom = yOf(frame, row + 0.5) + HEAD;
+    if (top < this.#top) this.#scrollTo(top);
+    else if (bottom > this.#top + this.#size.height) this.#scrollTo(bottom - this.#size.height + 8);
+  }
+
+  #scrollTo(top) {
+    this.scroller.scrollTop = top;
+    this.#top = this.scroller.scrollTop;
   }
 
   #caption() {
@@ -451,7 +472,7 @@ export class OrderView {
   #rowKey(key, delta) {
     const { order, frame, program } = this.picture;
     const row = this.#active === -1 ? 0 : this.picture.rowOf(this.#active);
-    const page = Math.max(1, Math.floor(this.scroller.clientHeight / frame.pitch) - 2);
+    const page = Math.max(1, Math.floor(this.#size.height / frame.pitch) - 2);
     const to = {
       ArrowUp: row - 1, ArrowDown: row + 1, Home: 1, End: order.steps.length, PageUp: row - page, PageDown: row + page,
     }[key];
@@ -546,6 +567,8 @@ export class OrderView {
 
   dragBegan(drag) {
     this.#stopFlash();
+    // A request now would take the place of the previews; the selection is told at the end.
+    this.#announceSelection.cancel();
     this.#pointed = null;
     this.card.hidden = true;
     this.#active = drag.step;
@@ -567,12 +590,15 @@ export class OrderView {
     else this.#marks.clearPointer();
   }
 
-  dragEnded(drag) {
+  /** @param {boolean} stays whether nothing else will draw it in its place */
+  dragEnded(drag, stays) {
     this.element.classList.remove("dragging", "illegal");
     this.#marks.showLegal(this.picture, null);
     this.#marks.clearPointer();
-    this.#compose(this.app.motion);
-    this.#draw();
+    if (stays) {
+      this.#compose(this.app.motion);
+      this.#draw();
+    }
     // A click follows a short drag; the row has the focus already.
     this.#rows.get(drag.step)?.focus({ preventScroll: true });
     this.#announceSelection.waits = true;
