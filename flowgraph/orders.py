@@ -191,7 +191,9 @@ def enumerate_orders(program: Program) -> Iterator[tuple[int, ...]]:
         pending.append(iter(precedence.ready(done)))
 
 
-def sample_orders(program: Program, count: int, seed: int = 0) -> tuple[tuple[int, ...], ...]:
+def sample_orders(
+    program: Program, count: int, seed: int = 0, *, uniform: bool = True
+) -> tuple[tuple[int, ...], ...]:
     """Random legal orders of a program's steps.
 
     Each order is equally likely where they can be counted (see ``count_orders``); in a longer program every step that
@@ -201,6 +203,7 @@ def sample_orders(program: Program, count: int, seed: int = 0) -> tuple[tuple[in
         program: straight-line code.
         count: how many orders.
         seed: of the random choices.
+        uniform: False takes no time to count: every step that could come next is equally likely, in small programs too.
 
     Example:
         >>> from flowgraph.language import parse
@@ -212,7 +215,7 @@ def sample_orders(program: Program, count: int, seed: int = 0) -> tuple[tuple[in
     random = Random(seed)
     total = int(np.count_nonzero(flow.needed))
     weight: Mapping[int, int] | None = None
-    if total <= _MOST_WEIGHED:
+    if uniform and total <= _MOST_WEIGHED:
         try:
             weight = _Precedence(program).completions()
         except InputError:

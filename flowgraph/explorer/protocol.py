@@ -1,0 +1,159 @@
+"""Requests and replies: one JSON object in, one JSON object out, nothing kept in between.
+
+The server and the notebook call ``answer``; it never looks at anything but the request and what the explorer was
+started with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from flowgraph.errors import FlowgraphError, InputError
+from flowgraph.example_programs import examples
+from flowgraph.explorer.actions import ACTIONS, read_action
+from flowgraph.explorer.details import explain
+from flowgraph.explorer.distribution import Tell, distribution
+from flowgraph.explorer.limits import LIMITS, Limits
+from flowgraph.explorer.messages import error_json
+from flowgraph.explorer.reading import Fields, is_integer
+from flowgraph.explorer.session import act, view
+from flowgraph.explorer.state import State
+from flowgraph.explorer.study import Study, study
+from flowgraph.language import format_program
+
+_NAME = 200
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A program that the explorer was started with.
+
+    Attributes:
+        name: what it is called.
+        source: what the command line calls it.
+        text: its text, which may have mistakes.
+    """
+
+    name: str
+    source: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, with what answering it may use.
+
+    Attributes:
+        fields: the request.
+        tell: is told how far long work is.
+        limits: of what is taken.
+        opened: what the explorer was started with.
+    """
+
+    fields: Fields
+    tell: Tell
+    limits: Limits
+    opened: tuple[Opened, ...]
+
+    def state(self) -> State:
+        """The state in the request, with an order that fits its program."""
+        state = State.from_json(self.fields.value("state"), self.limits)
+        return act(state, None, self.tell, self.limits).state
+
+    def shown(self) -> tuple[State, Study]:
+        """The state, and the program that it shows.
+
+        Raises:
+            ParseError: it shows none.
+        """
+        state = self.state()
+        return state, study(state.good, self.limits)
+
+
+def _step(asked: Asked) -> dict[str, Any]:
+    limits = asked.limits
+    action = asked.fields.optional("action", lambda name: read_action(asked.fields.value(name), limits))
+    have = asked.fields.optional("have", lambda name: asked.fields.text(name, _NAME))
+    outcome = act(State.from_json(asked.fields.value("state"), limits), action, asked.tell, limits)
+    return {"state": outcome.state.to_json(), "view": view(outcome, limits).to_json(have)}
+
+
+def _explain(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    return {"explain": explain(of, state.order, asked.fields.integer("lump", 0)).to_json()}
+
+
+def _distribution(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    return {"distribution": distribution(of, state.order, asked.fields.integer("seed", 0), asked.tell).to_json()}
+
+
+def _programs(asked: Asked) -> dict[str, Any]:
+    found = [
+        {"name": entry.name, "source": entry.source, "text": entry.text, "summary": "", "opened": True}
+        for entry in asked.opened
+    ]
+    for example in examples():
+        text = example.text if example.file.suffix == ".fg" else format_program(example.program())
+        if len(text) <= asked.limits.text:
+            name = example.name
+            found.append({"name": name, "source": None, "text": text, "summary": example.summary, "opened": False})
+    return {"programs": found}
+
+
+KINDS: Mapping[str, Callable[[Asked], dict[str, Any]]] = MappingProxyType(
+    {
+        "step": _step,
+        "explain": _explain,
+        "distribution": _distribution,
+        "programs": _programs,
+    }
+)
+"""What answers each kind of request."""
+
+
+def answer(
+    request: object, tell: Tell | None = None, *, opened: tuple[Opened, ...] = (), limits: Limits = LIMITS
+) -> dict[str, Any]:
+    """The reply to a request. Whatever the request is, a reply comes: mistakes are in its ``error``.
+
+    Args:
+        request: what came in as JSON.
+        tell: is told how far long work is.
+        opened: programs that the explorer was started with.
+        limits: of what is taken.
+
+    Example:
+        >>> state = {"v": 1, "text": "inputs x, y\\nz = f(x)\\noutputs z"}
+        >>> reply = answer({"kind": "step", "seq": 1, "state": state, "action": {"do": "best"}})
+        >>> reply["seq"], reply["view"]["messages"][0]["text"]
+        (1, 'the Jacobian has no inverse, so orders have no lumps and no cost')
+        >>> answer({"kind": "steps"})["error"]["where"]
+        '"kind" of the request'
+    """
+    number = request.get("seq") if isinstance(request, Mapping) else None
+    reply: dict[str, Any] = {"seq": number if is_integer(number) else None}
+    try:
+        fields = Fields(request, "the request")
+        handler = fields.choice("kind", KINDS)
+        return reply | handler(Asked(fields, tell or _silent, limits, opened))
+    except FlowgraphError as error:
+        return reply | {"error": error_json(error)}
+    except RecursionError:
+        too_deep = InputError("the request is nested too deeply", remedy="simplify the program")
+        return reply | {"error": error_json(too_deep)}
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Report nothing."""
+
+
+def is_slow(request: object) -> bool:
+    """Whether a request of the kind "step" asks for an action that may take seconds."""
+    action = request.get("action") if isinstance(request, Mapping) else None
+    name = action.get("do") if isinstance(action, Mapping) else None
+    return isinstance(name, str) and name in ACTIONS and ACTIONS[name].slow
