@@ -241,9 +241,7 @@ class Lane:
         command: starts a worker; another one in tests.
     """
 
-    def __init__(
-        self, name: LaneName, setting: Setting, limits: ServerLimits, command: Sequence[str] = WORKER
-    ) -> None:
+    def __init__(self, name: LaneName, setting: Setting, limits: ServerLimits, command: Sequence[str] = WORKER) -> None:
         self._name: LaneName = name
         self._seconds = limits.seconds(name)
         self._setting = setting.line()

@@ -301,11 +301,10 @@ def application(
 
     bounds = ServerLimits() if limits is None else limits
     setting = Setting(tuple(programs), memory=bounds.memory_bytes, reply=bounds.reply_bytes)
-    lanes = {name: Lane(name, setting, bounds, worker) for name in LANES}
+    lanes: dict[LaneName, Lane] = {name: Lane(name, setting, bounds, worker) for name in LANES}
     static = _files(STATIC, sorted(path.name for path in STATIC.iterdir() if path.suffix in (".js", ".css")))
     page = _files(STATIC, ("index.html",))
     fonts = _font_files()
-
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
