@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flowgraph.explorer.lanes import WORKER, ServerLimits
+from flowgraph.explorer.lanes import BOUNDS, WORKER, Bounds
+from flowgraph.explorer.limits import LIMITS, Limits
 from flowgraph.explorer.server import application, listen, run, uvicorn_server
-from flowgraph.explorer.worker import OpenedProgram
 
 STAND_IN = (sys.executable, str(Path(__file__).with_name("explorer_worker.py")))
 
@@ -73,13 +73,15 @@ class Client:
 
 @contextmanager
 def running(
-    limits: ServerLimits | None = None,
-    programs: Sequence[OpenedProgram] = (),
+    limits: Limits = LIMITS,
+    programs: Sequence[Mapping[str, str]] = (),
+    *,
+    bounds: Bounds = BOUNDS,
     worker: Sequence[str] = WORKER,
 ) -> Iterator[Client]:
     """A server in a thread, which ends with the context."""
     place = listen()
-    app = application(limits, programs, worker=worker)
+    app = application(limits, programs, bounds=bounds, worker=worker)
     server = uvicorn_server(app)
     there = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(run(app, server, place, lambda _: there.set())))

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import shlex
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from flowgraph.cli.options import tracing_options
 from flowgraph.cli.output import Progress
 from flowgraph.cli.programs import check_tracing
-
-if TYPE_CHECKING:
-    from flowgraph.explorer.worker import OpenedProgram
 
 
 def _no_host(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -57,21 +54,20 @@ def explore_command(
     click.echo("the explorer has ended", err=True)
 
 
-def _opened(source: str, n: int | None, at: tuple[float, ...] | None) -> OpenedProgram:
+def _opened(source: str, n: int | None, at: tuple[float, ...] | None) -> dict[str, str]:
     """A program as the page opens it: its text, and what the command line calls it."""
     from pathlib import Path
 
-    from flowgraph.explorer.worker import OpenedProgram
     from flowgraph.language import format_program
     from flowgraph.user_code import is_python, open_program, read_text
 
     name = Path(source).name
     if not is_python(source):
-        return OpenedProgram(name, shlex.quote(source), f"opened from {source}", read_text(source))
+        return {"name": name, "source": shlex.quote(source), "text": read_text(source)}
     options: list[Any] = [] if n is None else ["--n", n]
-    options += [] if at is None else ["--at", ",".join(f"{x!r}" for x in at)]
+    options += [] if at is None else ["--at", ",".join(map(repr, at))]
     text = format_program(open_program(source, n=n, at=at))
-    return OpenedProgram(name, shlex.join([source, *map(str, options)]), f"traced from {source}", text)
+    return {"name": name, "source": shlex.join([source, *map(str, options)]), "text": text}
 
 
 def _show(address: str, browser: bool) -> None:

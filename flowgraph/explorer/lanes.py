@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from flowgraph.errors import FlowgraphError
+from flowgraph.explorer.limits import Limits
 from flowgraph.explorer.worker import FAULT, PROGRESS, READY, Setting, error_reply, read_json
 
 WORKER = (sys.executable, "-P", "-m", "flowgraph.explorer.worker")
@@ -26,6 +27,9 @@ WORKER = (sys.executable, "-P", "-m", "flowgraph.explorer.worker")
 
 LaneName = Literal["order", "derivation", "jobs"]
 LANES: tuple[LaneName, ...] = ("order", "derivation", "jobs")
+
+SLOW_ACTIONS = ("worst",)
+"""Actions that may take seconds."""
 
 _LANES: Mapping[str, LaneName] = MappingProxyType(
     {
@@ -52,41 +56,38 @@ _REMEDIES: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class ServerLimits:
-    """What the server lets a client have.
+class Bounds:
+    """What the server lets workers and clients have, beside the ``Limits`` of what they may ask.
 
     Attributes:
-        order_seconds: time for an order and its costs.
-        derivation_seconds: time for one look at a derivation, or for numbers.
-        jobs_seconds: time for a verification, a file, or a search.
         start_seconds: time for a worker to be ready.
         grace_seconds: time to finish what nobody waits for any more.
-        read_seconds: time for a client to send a request, or to take a part of an answer.
-        body_bytes: size of a request.
-        reply_bytes: size of an answer.
-        memory_bytes: address space of a worker.
+        client_seconds: time for a client to send a request, or to take a part of an answer.
+        reply: bytes of an answer.
+        memory: bytes of address space of a worker.
         waiting: requests that may wait in a lane.
     """
 
-    order_seconds: float = 2.0
-    derivation_seconds: float = 10.0
-    jobs_seconds: float = 120.0
     start_seconds: float = 60.0
     grace_seconds: float = 0.5
-    read_seconds: float = 20.0
-    body_bytes: int = 8_000_000
-    reply_bytes: int = 64_000_000
-    memory_bytes: int = 4 * 2**30
+    client_seconds: float = 20.0
+    reply: int = 64_000_000
+    memory: int = 4 * 2**30
     waiting: int = 64
 
-    def seconds(self, lane: LaneName) -> float:
-        """Time for one request of a lane.
 
-        Example:
-            >>> ServerLimits().seconds("jobs")
-            120.0
-        """
-        return {"order": self.order_seconds, "derivation": self.derivation_seconds, "jobs": self.jobs_seconds}[lane]
+BOUNDS = Bounds()
+"""The bounds of the server."""
+
+
+def seconds(lane: LaneName, limits: Limits) -> float:
+    """Time for one request of a lane.
+
+    Example:
+        >>> seconds("jobs", Limits())
+        120.0
+    """
+    return {"order": limits.order_seconds, "derivation": limits.derivation_seconds, "jobs": limits.job_seconds}[lane]
 
 
 def lane_of(request: Mapping[str, Any]) -> LaneName:
@@ -97,7 +98,7 @@ def lane_of(request: Mapping[str, Any]) -> LaneName:
         ('jobs', 'jobs', 'order')
     """
     kind, action = request.get("kind"), request.get("action")
-    if kind == "step" and isinstance(action, dict) and action.get("do") == "worst":
+    if kind == "step" and isinstance(action, dict) and action.get("do") in SLOW_ACTIONS:
         return "jobs"
     return _LANES.get(kind, "order") if isinstance(kind, str) else "order"
 
@@ -138,7 +139,7 @@ class _Worker:
         self._process = process
 
     @classmethod
-    async def spawn(cls, command: Sequence[str], limits: ServerLimits) -> _Worker:
+    async def spawn(cls, command: Sequence[str], bounds: Bounds) -> _Worker:
         """Start the process.
 
         Raises:
@@ -153,7 +154,7 @@ class _Worker:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env={**os.environ, **threads, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8:backslashreplace"},
-                limit=limits.reply_bytes + 1024,
+                limit=bounds.reply + 1024,
                 start_new_session=True,
             )
         except OSError as error:
@@ -237,15 +238,19 @@ class Lane:
     Args:
         name: which lane it is.
         setting: what its worker is told.
-        limits: how long a request may take, and how many may wait.
+        bounds: how many may wait, and how long for what.
         command: starts a worker; another one in tests.
+
+    Attributes:
+        started: set when the worker was ready for the first time, or was not to be started.
     """
 
-    def __init__(self, name: LaneName, setting: Setting, limits: ServerLimits, command: Sequence[str] = WORKER) -> None:
+    def __init__(self, name: LaneName, setting: Setting, bounds: Bounds = BOUNDS, command: Sequence[str] = WORKER):
         self._name: LaneName = name
-        self._seconds = limits.seconds(name)
+        self._seconds = seconds(name, setting.limits)
         self._setting = setting.line()
-        self._limits = limits
+        self._bounds = bounds
+        self.started = asyncio.Event()
         self._command = tuple(command)
         self._waiting: deque[Ticket] = deque()
         self._current: Ticket | None = None
@@ -261,7 +266,7 @@ class Lane:
 
     def ask(self, ticket: Ticket) -> None:
         """Put a request into the lane; its answer goes to ``ticket.put``."""
-        if len(self._waiting) >= self._limits.waiting:
+        if len(self._waiting) >= self._bounds.waiting:
             got = f"{len(self._waiting)} requests that wait"
             _tell(ticket, _Lost("Busy", "the explorer has too much to do", got), "wait a moment, then try again")
             return
@@ -278,7 +283,7 @@ class Lane:
             self._waiting.remove(ticket)
         when = None if ticket.limit is None else ticket.limit.when()
         if ticket.limit is not None and when is not None and not ticket.limit.expired():
-            ticket.limit.reschedule(min(when, asyncio.get_running_loop().time() + self._limits.grace_seconds))
+            ticket.limit.reschedule(min(when, asyncio.get_running_loop().time() + self._bounds.grace_seconds))
 
     async def close(self) -> None:
         """End the worker; who waits is told so."""
@@ -300,6 +305,7 @@ class Lane:
             # Where this fails, the next request tells why.
             with suppress(_Lost):
                 await self._ready()
+            self.started.set()
             while self._waiting:
                 self._current = self._waiting.popleft()
                 await self._answer(self._current)
@@ -339,9 +345,9 @@ class Lane:
         """
         if self._worker is not None and self._worker.alive:
             return self._worker
-        self._worker = worker = await _Worker.spawn(self._command, self._limits)
+        self._worker = worker = await _Worker.spawn(self._command, self._bounds)
         try:
-            async with asyncio.timeout(self._limits.start_seconds):
+            async with asyncio.timeout(self._bounds.start_seconds):
                 await worker.prepare(self._setting)
         except TimeoutError as error:
             await self._stop()

@@ -20,8 +20,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.errors import InputError
-from flowgraph.explorer.lanes import LANES, WORKER, Lane, LaneName, ServerLimits, Ticket, lane_of
-from flowgraph.explorer.worker import OpenedProgram, Setting, read_json
+from flowgraph.explorer.lanes import BOUNDS, LANES, WORKER, Bounds, Lane, LaneName, Ticket, lane_of
+from flowgraph.explorer.limits import LIMITS, Limits
+from flowgraph.explorer.worker import Setting, read_json
 
 if TYPE_CHECKING:
     import uvicorn
@@ -63,6 +64,18 @@ _OURS = ("127.0.0.1", "localhost")
 _QUIET_SECONDS = 1.0
 _POLL_SECONDS = 0.05
 _EAGER: tuple[LaneName, ...] = ("order", "derivation")
+
+_STATE = MappingProxyType({"v": 1, "text": "inputs x, y\nt = f(x, y)\nx = g(x, t)\ny = h(y, t)\noutputs x, y"})
+_WARM: Mapping[LaneName, tuple[Mapping[str, Any], ...]] = MappingProxyType(
+    {
+        "order": ({"kind": "programs"}, {"kind": "step", "state": dict(_STATE), "action": {"do": "best"}}),
+        "derivation": tuple(
+            {"kind": kind, "state": {**_STATE, "position": 1}} for kind in ("timeline", "application", "numbers")
+        ),
+        "jobs": (),
+    }
+)
+"""What the first requests need is imported before there is one."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -150,9 +163,10 @@ class _Refused(Exception):
 class _Evaluate:
     """``POST /evaluate``: one request in JSON; the lines of its answer."""
 
-    def __init__(self, lanes: Mapping[LaneName, Lane], limits: ServerLimits) -> None:
+    def __init__(self, lanes: Mapping[LaneName, Lane], limits: Limits, bounds: Bounds) -> None:
         self._lanes = lanes
-        self._limits = limits
+        self._most = limits.request
+        self._seconds = bounds.client_seconds
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
@@ -182,11 +196,11 @@ class _Evaluate:
 
         A client that is still sending would not see the answer otherwise.
         """
-        most = self._limits.body_bytes
+        most = self._most
         parts: list[bytes] = []
         size = 0
         try:
-            async with asyncio.timeout(self._limits.read_seconds):
+            async with asyncio.timeout(self._seconds):
                 more = True
                 while more and size <= 8 * most:
                     message = await receive()
@@ -230,7 +244,7 @@ class _Evaluate:
             except TimeoutError:
                 line = progress
             # A client that takes nothing must not hold its answer for ever.
-            async with asyncio.timeout(self._limits.read_seconds):
+            async with asyncio.timeout(self._seconds):
                 await send({"type": "http.response.body", "body": line, "more_body": not last})
 
 
@@ -273,16 +287,18 @@ def require_extra() -> None:
 
 
 def application(
-    limits: ServerLimits | None = None,
-    programs: Sequence[OpenedProgram] = (),
+    limits: Limits = LIMITS,
+    programs: Sequence[Mapping[str, str]] = (),
     *,
+    bounds: Bounds = BOUNDS,
     worker: Sequence[str] = WORKER,
 ) -> Starlette:
     """The application. Its workers live from the start of its lifespan to the end.
 
     Args:
-        limits: times and sizes.
-        programs: the programs that stand before the examples.
+        limits: of what is taken.
+        programs: the programs that stand before the examples, each with ``name``, ``source`` and ``text``.
+        bounds: of what workers and clients may have.
         worker: the command that starts a worker.
 
     Raises:
@@ -299,9 +315,10 @@ def application(
     from starlette.responses import PlainTextResponse, Response
     from starlette.routing import Route
 
-    bounds = ServerLimits() if limits is None else limits
-    setting = Setting(tuple(programs), memory=bounds.memory_bytes, reply=bounds.reply_bytes)
-    lanes: dict[LaneName, Lane] = {name: Lane(name, setting, bounds, worker) for name in LANES}
+    lanes: dict[LaneName, Lane] = {}
+    for name in LANES:
+        setting = Setting(tuple(programs), _WARM[name], limits, bounds.memory, bounds.reply)
+        lanes[name] = Lane(name, setting, bounds, worker)
     static = _files(STATIC, sorted(path.name for path in STATIC.iterdir() if path.suffix in (".js", ".css")))
     page = _files(STATIC, ("index.html",))
     fonts = _font_files()
@@ -325,7 +342,7 @@ def application(
         Route("/", partial(file, page)),
         Route("/static/{name}", partial(file, static)),
         Route("/fonts/{name}", partial(file, fonts)),
-        Route("/evaluate", _Evaluate(lanes, bounds), methods=["POST"]),
+        Route("/evaluate", _Evaluate(lanes, limits, bounds), methods=["POST"]),
     ]
     app = Starlette(routes=routes, middleware=[Middleware(_Guard)], lifespan=lifespan)
     app.state.lanes = lanes
@@ -373,18 +390,18 @@ def listen(port: int | None = None) -> socket.socket:
 
 
 def serve(
-    programs: Sequence[OpenedProgram] = (),
+    programs: Sequence[Mapping[str, str]] = (),
     *,
     port: int | None = None,
-    limits: ServerLimits | None = None,
+    limits: Limits = LIMITS,
     ready: Callable[[str], None],
 ) -> None:
     """Serve the explorer on 127.0.0.1 until Ctrl-C; then all workers have ended.
 
     Args:
-        programs: the programs that stand before the examples.
+        programs: the programs that stand before the examples, each with ``name``, ``source`` and ``text``.
         port: the port; None for any that is free.
-        limits: times and sizes.
+        limits: of what is taken.
         ready: is told the address as soon as the server answers there.
 
     Raises:
@@ -432,6 +449,8 @@ async def run(app: Starlette, server: uvicorn.Server, place: socket.socket, read
     while not (server.started or running.done()):
         await asyncio.sleep(_POLL_SECONDS)
     if server.started:
+        # The page that opens now is to have its first picture at once.
+        await app.state.lanes["order"].started.wait()
         ready(f"http://{HOST}:{place.getsockname()[1]}/")
     while not (server.should_exit or running.done()):
         await asyncio.sleep(_POLL_SECONDS)

@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any, BinaryIO
 
 from flowgraph.errors import InputError
+from flowgraph.explorer.limits import LIMITS, Limits
 
 PROGRESS = b'{"progress":'
 FAULT = b'{"fault":'
@@ -38,48 +39,40 @@ Write = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class OpenedProgram:
-    """A program that was named where the explorer was started.
-
-    Attributes:
-        name: what it is called.
-        source: what the command line calls it.
-        summary: what it is, in some words.
-        text: the program in the paper's notation, which may have errors.
-    """
-
-    name: str
-    source: str
-    summary: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Setting:
     """What a worker is told before the first request.
 
     Attributes:
-        programs: the programs that stand before the examples.
-        warm: requests to answer before the worker is ready, each with the state that the one before gave. Their
-            replies are thrown away; what they import and cache stays.
+        programs: those that the explorer was started with, each with ``name``, ``source`` and ``text``.
+        warm: requests to answer before the worker is ready. Their replies are thrown away; what they import stays.
+        limits: of what is taken.
         memory: the most bytes of address space, 0 for no limit.
         reply: the most bytes of a reply, 0 for no limit.
     """
 
-    programs: tuple[OpenedProgram, ...] = ()
+    programs: tuple[Mapping[str, str], ...] = ()
     warm: tuple[Mapping[str, Any], ...] = ()
+    limits: Limits = LIMITS
     memory: int = 0
     reply: int = 0
 
     def line(self) -> bytes:
-        """The setting as a worker reads it.
+        """The setting as ``from_line`` reads it."""
+        programs, warm = [dict(program) for program in self.programs], [dict(request) for request in self.warm]
+        data = {"programs": programs, "warm": warm, "limits": asdict(self.limits)}
+        return json.dumps(data | {"memory": self.memory, "reply": self.reply}).encode() + b"\n"
+
+    @staticmethod
+    def from_line(line: bytes) -> Setting:
+        """Read it back.
 
         Example:
-            >>> Setting(memory=1000).line()
-            b'{"programs": [], "warm": [], "memory": 1000, "reply": 0}\\n'
+            >>> Setting.from_line(Setting(memory=1000).line()).memory
+            1000
         """
-        data = {**asdict(self), "warm": [dict(request) for request in self.warm]}
-        return json.dumps(data).encode() + b"\n"
+        data = read_json(line)
+        limits = Limits(**data["limits"])
+        return Setting(tuple(data["programs"]), tuple(data["warm"]), limits, data["memory"], data["reply"])
 
 
 def read_json(data: bytes) -> Any:
@@ -153,11 +146,11 @@ def serve(setting: Setting, lines: Iterable[bytes], write: Write) -> None:
         lines: one request each.
         write: takes one line's object.
     """
-    from flowgraph.explorer.protocol import answer
+    from flowgraph.explorer.protocol import Opened, answer
 
-    state: object = None
+    opened = tuple(Opened(**program) for program in setting.programs)
     for request in setting.warm:
-        state = answer({**request, "state": state}, None).get("state", state)
+        answer(request, opened=opened, limits=setting.limits)
     write({"ready": True})
     for line in lines:
         try:
@@ -165,10 +158,7 @@ def serve(setting: Setting, lines: Iterable[bytes], write: Write) -> None:
         except InputError as error:
             reply = error_reply(None, "InputError", error.what, got=error.got, expected=error.expected, remedy=None)
         else:
-            reply = answer(request, _Progress(write))
-            if isinstance(request, dict) and request.get("kind") == "programs" and "programs" in reply:
-                opened = [{**asdict(program), "opened": True} for program in setting.programs]
-                reply = {**reply, "programs": [*opened, *reply["programs"]]}
+            reply = answer(request, _Progress(write), opened=opened, limits=setting.limits)
         write(reply)
 
 
@@ -262,9 +252,7 @@ def main() -> None:
     # Ctrl-C in the terminal is for the server, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests, replies = _streams()
-    data = read_json(requests.readline())
-    programs = tuple(OpenedProgram(**program) for program in data["programs"])
-    setting = Setting(programs, tuple(data["warm"]), data["memory"], data["reply"])
+    setting = Setting.from_line(requests.readline())
     _limit_memory(setting.memory)
     writer = _Writer(replies, setting.reply)
     # The hook of the interpreter sees what ends the process, and so nothing needs to catch it.
