@@ -22,7 +22,8 @@ export class CheckView {
   /** @param {import("./explorer.js").App} app */
   constructor(app) {
     this.#app = app;
-    this.element = h("div", {class: "check-view"}, this.#verification(), this.#numbersPart());
+    const columns = h("div", {class: "check-columns"}, this.#verification(), this.#numbersPart());
+    this.element = h("div", {class: "check-view"}, columns);
   }
 
   #verification() {
@@ -38,7 +39,7 @@ export class CheckView {
     this.table = h(
       "table",
       {class: "checks", hidden: true},
-      h("thead", {}, h("tr", {}, ...["", "Claim", "Decided by", "Extent"].map((name) => h("th", {scope: "col"}, name)))),
+      h("thead", {}, h("tr", {}, ...["Result", "Claim", "Evidence"].map((name) => h("th", {scope: "col"}, name)))),
       this.rows,
     );
     return h(
@@ -99,7 +100,7 @@ export class CheckView {
       "section",
       {class: "numbers", "aria-labelledby": "numbers-title"},
       h("h2", {id: "numbers-title"}, "Numbers"),
-      h("p", {class: "lead"}, "The same vector v through each mode at the point x."),
+      h("p", {class: "lead"}, "One vector through every mode at the point x: as v where a tangent is given, as w where a cotangent is."),
       form,
       this.numbersMessage,
       this.results,
@@ -312,6 +313,7 @@ class Vector {
     this.testid = testid;
     this.names = [];
     this.inputs = [];
+    this.exact = new Map();
     this.fields = h("div", {class: "fields"});
     this.element = h(
       "fieldset",
@@ -338,8 +340,10 @@ class Vector {
     fill(this.fields, ...names.map((name, k) => h("label", {}, maths(name), this.inputs[k])));
   }
 
+  /** Show numbers. They are rounded to the eye only: as long as a text stands, it means the number it was made from. */
   write(values) {
-    const texts = values.map((value) => String(Number(value.toPrecision(8))));
+    const texts = values.map((value) => String(Number(value.toPrecision(6))));
+    this.exact = new Map(texts.map((text, k) => [`${k} ${text}`, values[k]]));
     if (this.names.length > MOST_FIELDS) this.inputs[0].value = texts.join(", ");
     else this.inputs.forEach((input, k) => (input.value = texts[k] ?? ""));
     for (const input of this.inputs) input.removeAttribute("aria-invalid");
@@ -349,7 +353,7 @@ class Vector {
   read() {
     const many = this.names.length > MOST_FIELDS;
     const texts = many ? this.inputs[0].value.split(/[\s,;]+/).filter(Boolean) : this.inputs.map((input) => input.value);
-    const values = texts.map((text) => (text.trim() === "" ? NaN : Number(text.trim().replace("−", "-"))));
+    const values = texts.map((text, k) => this.exact.get(`${k} ${text}`) ?? parsed(text));
     for (const input of this.inputs) input.removeAttribute("aria-invalid");
     const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) {
@@ -385,6 +389,7 @@ class Vector {
   }
 }
 
+const parsed = (text) => (text.trim() === "" ? NaN : Number(text.trim().replace("−", "-")));
 const range = (names) => (names.length > 1 ? `for ${names[0]} to ${names.at(-1)}` : "");
 
 function checkRow({subject, method, detail, witness}, kind) {
@@ -393,9 +398,8 @@ function checkRow({subject, method, detail, witness}, kind) {
     "tr",
     {class: `check-row ${kind}`, "data-testid": "check-row", "data-result": kind},
     h("td", {class: "result"}, h("span", {class: "sign", "aria-hidden": "true"}, sign), h("span", {class: "word"}, word)),
-    h("th", {scope: "row"}, maths(subject)),
-    h("td", {class: "method"}, method),
-    h("td", {class: "detail"}, detail),
+    h("th", {scope: "row"}, subject),
+    h("td", {class: "evidence"}, `${method}; ${detail}`),
   );
   if (witness) {
     const label = kind === "fail" ? "witness" : "reason";

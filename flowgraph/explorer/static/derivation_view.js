@@ -16,9 +16,14 @@ export const MODES = [
 const REST = 900;
 /** How long a screen reader is spared while somebody steps quickly. */
 const QUIET = 350;
+/** How long a drawing may take before the old one is dimmed. */
+const LATE = 200;
 /** Applications that are kept once they were shown or fetched ahead. */
 const KEPT = 80;
-const ZOOMS = [0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3.2];
+const ZOOMS = [0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3.2];
+/** Pixels to the point of a drawing for which there is room, and the least that can be read without leaning forward. */
+const USUAL = 1.5;
+const LEAST = 1.05;
 
 const ICONS = {
   stageBack: "M3 3V13M13 3L5 8L13 13Z",
@@ -35,13 +40,16 @@ export class DerivationView {
   #base = "";
   #timeline = null;
   #position = 0;
-  #asked = 0;
+  #told = null;
+  #fetching = false;
   #shown = null;
   #rows = null;
   #cache = new Map();
   #playing = 0;
   #saying = 0;
-  #zoom = 4;
+  #late = 0;
+  #revealing = 0;
+  #zoom = "auto";
   #stopKeys = null;
 
   /** @param {import("./explorer.js").App} app */
@@ -98,6 +106,7 @@ export class DerivationView {
       {class: "segmented zooms", role: "group", "aria-label": "size of the drawing"},
       button("−", {"aria-label": "smaller", title: "smaller", onclick: () => this.#resize(-1)}),
       button("+", {"aria-label": "larger", title: "larger", onclick: () => this.#resize(1)}),
+      button("fit", {title: "the whole drawing; again for the usual size", onclick: () => this.#resize(0)}),
     );
     this.tools = h(
       "div",
@@ -107,7 +116,15 @@ export class DerivationView {
       this.window,
     );
     this.scenes = h("div", {class: "scenes", "data-view": "both"}, this.panes.before.element, this.panes.after.element);
-    this.main = h("div", {class: "derivation-main"}, this.message, this.tools, this.scenes, this.key);
+    this.main = h(
+      "div",
+      {class: "derivation-main"},
+      this.message,
+      this.tools,
+      this.scenes,
+      this.key,
+      this.card.lettersBox,
+    );
     const list = h("details", {class: "list-box", open: true}, h("summary", {}, "Applications"), this.timeline.list.element);
     return h("div", {class: "derivation-body"}, this.main, h("div", {class: "side"}, this.card.element, list));
   }
@@ -127,20 +144,22 @@ export class DerivationView {
     const base = baseOf(state, view);
     if (base !== this.#base) {
       this.#base = base;
+      this.#told = null;
       this.#cache.clear();
       this.#rows = null;
       this.#pause();
       this.#load();
       return;
     }
-    // While acts are under way the place on the screen is ahead of the state.
-    if (this.#asked === 0) this.#position = this.#clamped(state.position);
+    if (this.#told === state.position) this.#heard(state.position);
+    // While the app is being told, the place on the screen is ahead of the state.
+    if (this.#told === null) this.#position = this.#clamped(state.position);
     this.#render();
   }
 
   /** @param {KeyboardEvent} event */
   keydown(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || isText(event.target)) return false;
+    if (event.ctrlKey || event.metaKey || event.altKey || isText(event)) return false;
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       const by = event.key === "ArrowLeft" ? -1 : 1;
       if (event.shiftKey) this.stage(by);
@@ -164,13 +183,26 @@ export class DerivationView {
     if (!this.#timeline) return;
     const goal = this.#clamped(position);
     if (goal === this.#position) return;
+    // What went wrong the last time may be asked for again.
+    if (this.#cache.get(this.#cacheKey(goal))?.error) this.#cache.delete(this.#cacheKey(goal));
     this.#position = goal;
     this.#render();
-    this.#asked += 1;
-    Promise.resolve(this.#app.act({do: "go", position: goal})).finally(() => {
-      this.#asked -= 1;
-      if (this.#asked === 0) this.update(this.#app);
-    });
+    this.#sync();
+  }
+
+  /** Tell the app where we are; while it hears of one place, later ones wait, and only the last of them is told. */
+  #sync() {
+    const goal = this.#position;
+    if (this.#told !== null || goal === this.#app.state.position) return;
+    this.#told = goal;
+    Promise.resolve(this.#app.act({do: "go", position: goal})).finally(() => this.#heard(goal));
+  }
+
+  #heard(goal) {
+    if (this.#told !== goal) return;
+    this.#told = null;
+    if (this.#position === goal) this.update(this.#app);
+    else this.#sync();
   }
 
   /** One application on (1) or back (−1); those that change nothing are passed over where they are hidden. */
@@ -267,31 +299,9 @@ export class DerivationView {
     this.window.hidden = true;
   }
 
-  /** The application at a position, from the cache or asked for. */
-  #application(position) {
-    const key = `${position}|${this.#rows ?? ""}`;
-    let entry = this.#cache.get(key);
-    if (!entry) {
-      entry = {reply: null, promise: null};
-      const state = {...this.#app.state, position};
-      entry.promise = ask(this.#app, "application", {state, rows: this.#rows, numbers: null}).then((reply) => {
-        entry.reply = reply;
-        // What was dropped or went wrong may be asked for again.
-        if ((reply === null || reply.error) && this.#cache.get(key) === entry) this.#cache.delete(key);
-        return reply;
-      });
-    } else {
-      this.#cache.delete(key);
-    }
-    this.#cache.set(key, entry);
-    if (this.#cache.size > KEPT) this.#cache.delete(this.#cache.keys().next().value);
-    return entry;
-  }
-
-  async #render() {
+  #render() {
     if (!this.#timeline) return;
-    const {hide} = this.#app.state;
-    this.timeline.update(this.#timeline, this.#position, hide);
+    this.timeline.update(this.#timeline, this.#position, this.#app.state.hide);
     const {stops} = this.timeline;
     const [first, last] = [this.#position <= 0, this.#position >= stops.at(-1)];
     setDisabled(this.steps.back, first);
@@ -299,34 +309,52 @@ export class DerivationView {
     setDisabled(this.steps.on, last);
     setDisabled(this.steps.stageOn, this.#position >= this.#timeline.count);
     this.play.disabled = stops.length < 2;
-    const [position, base] = [this.#position, this.#base];
-    const entry = this.#application(position);
-    if (!entry.reply) {
-      const late = window.setTimeout(() => this.element.classList.add("waiting"), 150);
-      await entry.promise;
-      window.clearTimeout(late);
-    }
-    if (position !== this.#position || base !== this.#base) return;
-    this.element.classList.remove("waiting");
-    const {reply} = entry;
-    if (reply?.error) {
-      fill(this.message, problem(reply.error));
-      return;
-    }
-    if (reply) this.#show(reply.application);
-    this.#ahead();
+    const reply = this.#cache.get(this.#cacheKey(this.#position));
+    if (reply) this.#answer(reply);
+    else this.#late ||= window.setTimeout(() => this.element.classList.add("waiting"), LATE);
+    this.#fetch();
   }
 
-  /** Fetch the neighbours, one after the other, so that the next key finds them. */
-  async #ahead() {
-    const [here, base] = [this.#position, this.#base];
-    const {stops} = this.timeline;
-    const goals = [stops.find((p) => p > here), stops.findLast((p) => p < here)];
-    for (const goal of goals) {
-      if (goal === undefined) continue;
-      await this.#application(goal).promise;
-      if (here !== this.#position || base !== this.#base) return;
+  #answer(reply) {
+    window.clearTimeout(this.#late);
+    this.#late = 0;
+    this.element.classList.remove("waiting");
+    if (reply.error) fill(this.message, problem(reply.error));
+    else this.#show(reply.application);
+  }
+
+  #cacheKey(position) {
+    return `${position}|${this.#rows ?? ""}`;
+  }
+
+  /**
+   * Fetch the application that is wanted, then its neighbours, so that the next key finds them. One after the other:
+   * who steps quickly passes most of them before they would come.
+   */
+  async #fetch() {
+    if (this.#fetching) return;
+    this.#fetching = true;
+    let refused = 0;
+    for (let goal = this.#missing(); goal !== undefined && refused < 3; goal = this.#missing()) {
+      const [base, rows, key] = [this.#base, this.#rows, this.#cacheKey(goal)];
+      const fields = {state: {...this.#app.state, position: goal}, rows, numbers: null};
+      const reply = await ask(this.#app, "application", fields);
+      if (reply === null) refused += 1;
+      if (reply === null || base !== this.#base) continue;
+      this.#cache.set(key, reply);
+      if (this.#cache.size > KEPT) this.#cache.delete(this.#cache.keys().next().value);
+      if (key === this.#cacheKey(this.#position)) this.#answer(reply);
     }
+    this.#fetching = false;
+  }
+
+  /** The position to fetch next: this one, the next one or the one before, where it is not there yet. */
+  #missing() {
+    if (!this.#timeline || this.#app.state.tab !== "derivation") return undefined;
+    const here = this.#position;
+    const {stops} = this.timeline;
+    const goals = [here, stops.find((p) => p > here), stops.findLast((p) => p < here)];
+    return goals.find((goal) => goal !== undefined && !this.#cache.has(this.#cacheKey(goal)));
   }
 
   // -- showing --------------------------------------------------------------------------------------------------------
@@ -355,7 +383,11 @@ export class DerivationView {
       merge,
       values: application.values,
     });
-    for (const pane of Object.values(this.panes)) pane.reveal(marks.site ?? [], prefersStill());
+    // In the next frame, when the layout is done anyway.
+    window.cancelAnimationFrame(this.#revealing);
+    this.#revealing = window.requestAnimationFrame(() => {
+      for (const pane of Object.values(this.panes)) pane.reveal(marks.site ?? [], prefersStill());
+    });
     this.scenes.classList.toggle("alone", before === null);
     this.card.update(application, this.timeline.stageOf(application.position));
     this.#keyOfMarks(application);
@@ -418,7 +450,6 @@ export class DerivationView {
 
   #look(rows) {
     this.#rows = rows;
-    this.shownApplication = undefined;
     this.#render();
   }
 
@@ -439,8 +470,9 @@ export class DerivationView {
   }
 
   #resize(by) {
-    this.#zoom = Math.max(0, Math.min(ZOOMS.length - 1, this.#zoom + by));
-    for (const pane of Object.values(this.panes)) pane.resize(ZOOMS[this.#zoom]);
+    if (by === 0) this.#zoom = this.#zoom === "fit" ? "auto" : "fit";
+    else this.#zoom = nextZoom(this.panes.after.scale(), by);
+    for (const pane of Object.values(this.panes)) pane.resize(this.#zoom);
   }
 }
 
@@ -451,6 +483,7 @@ class Pane {
     this.view.element.setAttribute("data-testid", `scene-${name}`);
     this.scroller = h("div", {class: "scroller", tabindex: 0, role: "group", "aria-label": `${heading}: drawing`},
       this.view.element);
+    this.zoom = "auto";
     this.empty = h("p", {class: "empty"}, "nothing before the primal graph");
     this.element = h("figure", {class: `pane ${name}`}, h("figcaption", {}, heading), this.scroller, this.empty);
   }
@@ -458,18 +491,33 @@ class Pane {
   show(scene, options) {
     this.empty.hidden = scene !== null;
     this.scroller.hidden = scene === null;
-    if (scene === null) this.view.clear();
-    else this.view.show(scene, options);
+    if (scene === null) {
+      this.view.clear();
+      return;
+    }
+    this.view.show(scene, options);
+    this.resize(this.zoom);
   }
 
   clear() {
     this.view.clear();
   }
 
-  resize(scale) {
-    this.view.scale = scale;
-    this.element.classList.toggle("enlarged", scale > 1.5);
-    if (this.view.scene) this.view.element.style.width = `${this.view.scene.width * scale}px`;
+  /** Pixels to the point, as it is drawn now. */
+  scale() {
+    return this.view.element.clientWidth / (this.view.scene?.width || 1) || USUAL;
+  }
+
+  /** "auto" (the usual size, smaller where there is no room for it), "fit" (all of it), or pixels to the point. */
+  resize(zoom) {
+    this.zoom = zoom;
+    const {scene, element} = this.view;
+    if (!scene) return;
+    const fixed = typeof zoom === "number";
+    element.style.width = `${scene.width * (fixed ? zoom : USUAL)}px`;
+    element.style.maxWidth = fixed ? "none" : "100%";
+    element.style.minWidth = zoom === "auto" ? `${scene.width * LEAST}px` : "0";
+    element.style.maxHeight = zoom === "fit" ? `${this.scroller.clientHeight - 24}px` : "none";
   }
 
   /** Scroll the drawing, not the page, to some vertices. */
@@ -477,7 +525,7 @@ class Pane {
     const box = this.view.boundsOf(keys);
     if (!box || this.scroller.hidden) return;
     const {scroller} = this;
-    const scale = this.view.element.clientWidth / this.view.scene.width || this.view.scale;
+    const scale = this.scale();
     const inside = (low, high, start, size) => low >= start && high <= start + size;
     const [left, top, right, bottom] = box.map((x) => x * scale);
     if (
@@ -494,9 +542,14 @@ class Pane {
   }
 }
 
+function nextZoom(now, by) {
+  const other = by > 0 ? ZOOMS.find((zoom) => zoom > now + 0.01) : ZOOMS.findLast((zoom) => zoom < now - 0.01);
+  return other ?? now;
+}
+
 function iconNode(name) {
   const path = svgNode("path", {d: ICONS[name]});
-  return svgNode("svg", {class: `icon ${name}`, viewBox: "0 0 16 16", "aria-hidden": "true"}, path);
+  return svgNode("svg", {class: `icon icon-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true"}, path);
 }
 
 /** Both drawings share one page, so they scroll as one. */
@@ -527,7 +580,9 @@ function mergeOf({changed}) {
   return new Map(stays.length === 1 ? gone.map((key) => [key, stays[0]]) : []);
 }
 
-function isText(node) {
+/** Whether a key was pressed in a field for text; where the event comes from is hidden behind the shadow root. */
+function isText(event) {
+  const node = event.composedPath()[0];
   return (
     node instanceof HTMLElement &&
     (node.isContentEditable ||

@@ -2,7 +2,10 @@
 
 import {count, fill, h, maths, reference} from "./parts.js";
 
-/** The card beside the drawings. */
+/** Up to this many letters are shown unasked. */
+const MOST_LETTERS = 30;
+
+/** The card beside the drawings; `lettersBox`, the meanings of the letters, stands below them. */
 export class RuleCard {
   constructor() {
     this.name = h("h3", {"data-testid": "rule-name"});
@@ -25,7 +28,8 @@ export class RuleCard {
       this.source,
     );
     this.letters = h("dl", {class: "letters"});
-    this.lettersBox = h("details", {class: "letters-box", open: true}, h("summary", {}, "Letters"), this.letters);
+    this.lettersTitle = h("summary");
+    this.lettersBox = h("details", {class: "letters-box", open: true}, this.lettersTitle, this.letters);
     this.element = h(
       "aside",
       {class: "rule-card", "aria-label": "the rule application"},
@@ -33,7 +37,6 @@ export class RuleCard {
       this.badge,
       this.tooltip,
       this.facts,
-      this.lettersBox,
     );
   }
 
@@ -76,7 +79,13 @@ export class RuleCard {
   #meanings(meanings) {
     const rows = Object.entries(meanings);
     this.lettersBox.hidden = rows.length === 0;
-    fill(this.letters, ...rows.flatMap(([letter, meaning]) => [h("dt", {}, maths(letter)), h("dd", {}, maths(meaning))]));
+    if (rows.length > MOST_LETTERS !== this.many) {
+      this.many = rows.length > MOST_LETTERS;
+      this.lettersBox.open = !this.many;
+    }
+    this.lettersTitle.textContent = this.many ? `Letters (${rows.length})` : "Letters";
+    const pair = ([letter, meaning]) => h("div", {}, h("dt", {}, maths(letter)), h("dd", {}, maths(meaning)));
+    fill(this.letters, ...rows.map(pair));
   }
 }
 
@@ -87,7 +96,10 @@ function changes({changed, noop}) {
     [changed?.removed, "removed"],
     [changed?.relabelled, "with a new label"],
   ];
-  const words = parts.filter(([keys]) => keys?.length).map(([keys, word]) => `${count(keys.length, "edge")} ${word}`);
+  const words = parts.flatMap(([keys, word]) => {
+    const edges = (keys ?? []).filter((key) => key.includes(" -> ")).length;
+    return edges > 0 ? [`${count(edges, "edge")} ${word}`] : [];
+  });
   const gone = changed?.vertices_gone?.length ?? 0;
   if (gone > 0) words.push(gone === 1 ? "1 vertex gone" : `${gone} vertices gone`);
   return [words.join(", ") || "none in the rows shown"];

@@ -10,6 +10,8 @@ const HEAD_LENGTH = 4.2;
 const HEAD_WIDTH = 3.0;
 const NOTCH = 0.75;
 const DURATION = 220;
+/** Pixels to the point, unless somebody sets the width afterwards. */
+const SCALE = 1.5;
 /** Above this many items a glide would stutter, and nobody could follow it. */
 const MOST_MOVED = 1600;
 /** With more changed edges than this, marks on each of them would hide the drawing. */
@@ -223,7 +225,7 @@ export class SceneView {
   #title = svgNode("title");
   #description = svgNode("desc");
   /** @type {Map<string, {item: object, group: SVGElement, now: Point[], from: Point[]|null, to: Point[]|null,
-   *   fade: [number, number]|null, leaving: boolean}>} */
+   *   fade: [number, number]|null, leaving: boolean, marked: boolean}>} */
   #drawn = new Map();
   #frame = 0;
   #begun = 0;
@@ -231,7 +233,6 @@ export class SceneView {
   /** @param {{label?: string}} [options] `label`: what screen readers say before the scene's own title. */
   constructor({label = ""} = {}) {
     this.label = label;
-    this.scale = 1.5;
     /** @type {Scene|null} */
     this.scene = null;
     const layer = (name) => svgNode("g", {class: `layer-${name}`});
@@ -327,16 +328,21 @@ export class SceneView {
   #place(item, origin, old, merge, moving) {
     let drawn = this.#drawn.get(item.id);
     const stays = drawn !== undefined;
+    const kept = stays && sameLook(drawn.item, item) ? drawn.item : null;
     if (!drawn) {
-      drawn = {item, group: this.#create(item), now: item.geometry, from: null, to: null, fade: null, leaving: false};
+      drawn = {item, group: this.#create(item), now: item.geometry, from: null, to: null, fade: null};
+      Object.assign(drawn, {leaving: false, marked: false});
       this.#drawn.set(item.id, drawn);
       this.#layers[item.kind].append(drawn.group);
-    } else if (!sameLook(drawn.item, item)) {
+    } else if (!kept) {
       const group = this.#create(item);
       drawn.group.replaceWith(group);
       drawn.group = group;
+      drawn.marked = false;
     }
+    const still = stays && same(drawn.now, item.geometry) && drawn.item === kept;
     drawn.item = item;
+    if (still) return;
     let start = stays ? drawn.now : (origin?.geometry ?? null);
     if (!start && moving) {
       const host = item.kind === "vertex" ? item.data.key : item.data.host;
@@ -356,7 +362,7 @@ export class SceneView {
   #page(scene, marks) {
     this.scene = scene;
     this.element.setAttribute("viewBox", `0 0 ${text(scene.width)} ${text(scene.height)}`);
-    this.element.style.width = `${text(scene.width * this.scale)}px`;
+    this.element.style.width = `${text(scene.width * SCALE)}px`;
     this.element.style.aspectRatio = `${text(scene.width)} / ${text(scene.height)}`;
     const title = this.label ? `${this.label}: ${scene.title}` : scene.title;
     this.#title.textContent = title;
@@ -421,18 +427,20 @@ export class SceneView {
     const many = ["relabelled", "added", "removed"].reduce((n, kind) => n + (marks[kind]?.length ?? 0), 0) > MOST_MARKED;
     for (const drawn of this.#drawn.values()) {
       if (drawn.leaving || drawn.item.kind === "band" || drawn.item.kind === "label") continue;
-      for (const extra of drawn.group.querySelectorAll(".halo, .ring, .mark")) extra.remove();
       const own = kinds.get(drawn.item.data.key) ?? [];
-      for (const name of ["site", "relabelled", "added", "removed", "gone"]) {
-        drawn.group.classList.toggle(name, own.includes(name));
+      if (drawn.marked) {
+        for (const extra of drawn.group.querySelectorAll(".halo, .ring, .mark")) extra.remove();
+        drawn.group.setAttribute("class", `item ${drawn.item.kind}`);
       }
-      if (own.length > 0) this.#decorate(drawn, own, many);
+      drawn.marked = own.length > 0;
+      if (drawn.marked) this.#decorate(drawn, own, many);
       if (drawn.item.kind === "vertex" && values) this.#tell(drawn, values);
     }
   }
 
   #decorate(drawn, own, many) {
     const {group, item} = drawn;
+    group.classList.add(...own);
     if (item.kind === "edge") {
       const stroke = group.querySelector(".stroke");
       if (!many) stroke.before(svgNode("path", {class: "halo"}));
@@ -497,10 +505,15 @@ function signNode(sign) {
   return svgNode("g", {class: "mark"}, svgNode("circle", {r: 3.1}), svgNode("path", {d}));
 }
 
+const LOOKS = ["ink", "width", "arrow", "visible", "filled", "d", "title"];
+
 /** Whether two items with one id differ in their places at most. */
 function sameLook(a, b) {
-  const look = ({data}) => [data.arrow, data.ink, data.width, data.visible, data.filled, data.d, data.title].join();
-  return look(a) === look(b);
+  return LOOKS.every((name) => a.data[name] === b.data[name]);
+}
+
+function same(a, b) {
+  return a === b || (a.length === b.length && a.every((p, k) => p[0] === b[k][0] && p[1] === b[k][1]));
 }
 
 /** What a scene shows, in words. */

@@ -108,6 +108,7 @@ export class TakeHome {
     this.fileStatus.textContent = "";
     this.fileText.hidden = true;
     this.element.showModal();
+    this.element.querySelector("input[name=what]:checked").focus();
     this.#fresh();
   }
 

@@ -137,7 +137,7 @@ export class Timeline {
         `${(stage.stop - stage.start).toLocaleString("en")}`),
       h("span", {class: "overall"}, this.#position === 0
         ? `${count(total, "application")} in all`
-        : `${this.#position.toLocaleString("en")} of ${count(total, "application")} in all`),
+        : `${this.#position.toLocaleString("en")} of ${total.toLocaleString("en")} in all`),
     );
     this.list.point(this.#position);
   }
@@ -184,6 +184,7 @@ class ApplicationList {
   #rows = [];
   #applications = [];
   #position = 0;
+  #frame = 0;
 
   constructor(go) {
     this.#go = go;
@@ -216,6 +217,12 @@ class ApplicationList {
 
   point(position) {
     this.#position = position;
+    // In the next frame, when the layout is done anyway.
+    window.cancelAnimationFrame(this.#frame);
+    this.#frame = window.requestAnimationFrame(() => this.#follow(position));
+  }
+
+  #follow(position) {
     const k = this.#rows.indexOf(position);
     const {element} = this;
     if (k >= 0 && (k * ROW < element.scrollTop || (k + 1) * ROW > element.scrollTop + element.clientHeight)) {
