@@ -5,7 +5,8 @@
  * Items are told apart by their keys, so a vertex that both scenes have moves, and one that only one has fades.
  */
 
-const SVG = "http://www.w3.org/2000/svg";
+import { s as svgNode } from "./dom.js";
+
 const HEAD_LENGTH = 4.2;
 const HEAD_WIDTH = 3.0;
 const NOTCH = 0.75;
@@ -27,23 +28,10 @@ const MOST_MARKED = 14;
  * @typedef {{box: number[], ink: string, key: string}} SceneBand
  * @typedef {{width: number, height: number, title: string, glyphs: Object<string, {d: string}>, bands: SceneBand[],
  *   lines: SceneLine[], curves: SceneCurve[], circles: SceneCircle[], labels: SceneLabel[]}} Scene
- * @typedef {{added?: string[], removed?: string[], relabelled?: string[], gone?: string[], site?: string[]}} Marks
- *   keys of what to mark; `gone` are vertices.
+ * @typedef {{added?: string[], removed?: string[], relabelled?: string[], turned?: string[], gone?: string[],
+ *   site?: string[]}} Marks keys of what to mark; `gone` and `site` are vertices.
  * @typedef {[number, number]} Point
  */
-
-/**
- * An SVG element.
- * @param {string} name
- * @param {Object<string, string|number>} [attributes]
- * @param {...Node} children
- */
-export function svgNode(name, attributes = {}, ...children) {
-  const node = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
-  node.append(...children);
-  return node;
-}
 
 /** Whether the person asked for less motion. */
 export function prefersStill() {
@@ -129,7 +117,7 @@ function pathOf(points) {
 
 /** A straight line as a chain of `pieces` cubics. */
 function lifted(points, pieces) {
-  return Array.from({length: 3 * pieces + 1}, (_, k) => along(points[0], points[1], k / (3 * pieces)));
+  return Array.from({ length: 3 * pieces + 1 }, (_, k) => along(points[0], points[1], k / (3 * pieces)));
 }
 
 /** Two paths with as many control points each, or null. */
@@ -148,7 +136,7 @@ function itemsOf(scene) {
   const add = (kind, name, data, geometry) => {
     let id = `${kind}:${name}`;
     for (let k = 1; items.has(id); k += 1) id = `${kind}:${name}#${k}`;
-    items.set(id, {id, kind, data, geometry});
+    items.set(id, { id, kind, data, geometry });
   };
   for (const band of scene.bands ?? []) add("band", band.key, band, [band.box.slice(0, 2), band.box.slice(2)]);
   for (const line of scene.lines) {
@@ -166,7 +154,7 @@ function itemsOf(scene) {
   }
   for (const label of scene.labels) {
     const name = label.host ? `${label.host}:name` : label.text;
-    add("label", name, {...label, d: scene.glyphs[label.text]?.d ?? ""}, [
+    add("label", name, { ...label, d: scene.glyphs[label.text]?.d ?? "" }, [
       [label.x, label.y],
       [label.size, 0],
     ]);
@@ -189,7 +177,7 @@ function origins(old, fresh, merge) {
     const origin = lost.get(id);
     if (!origin) return false;
     lost.delete(id);
-    found.set(item.id, {id, geometry: turned ? [...origin.geometry].reverse() : origin.geometry});
+    found.set(item.id, { id, geometry: turned ? [...origin.geometry].reverse() : origin.geometry });
     return true;
   };
   const merged = (key) => merge.get(key) ?? key;
@@ -231,13 +219,13 @@ export class SceneView {
   #begun = 0;
 
   /** @param {{label?: string}} [options] `label`: what screen readers say before the scene's own title. */
-  constructor({label = ""} = {}) {
+  constructor({ label = "" } = {}) {
     this.label = label;
     /** @type {Scene|null} */
     this.scene = null;
-    const layer = (name) => svgNode("g", {class: `layer-${name}`});
-    this.#layers = {band: layer("bands"), edge: layer("edges"), vertex: layer("vertices"), label: layer("labels")};
-    this.element = svgNode("svg", {class: "scene", role: "img"}, this.#title, this.#description);
+    const layer = (name) => svgNode("g", { class: `layer-${name}` });
+    this.#layers = { band: layer("bands"), edge: layer("edges"), vertex: layer("vertices"), label: layer("labels") };
+    this.element = svgNode("svg", { class: "scene", role: "img" }, this.#title, this.#description);
     this.element.append(...Object.values(this.#layers));
   }
 
@@ -248,11 +236,11 @@ export class SceneView {
    *   [options] `merge`: vertices that one of two scenes has, and the one they are merged into; `values`: numbers at
    *   vertices, told where one points at them.
    */
-  show(scene, {marks = {}, animate = false, merge = new Map(), values = null} = {}) {
+  show(scene, { marks = {}, animate = false, merge = new Map(), values = null } = {}) {
     const fresh = itemsOf(scene);
     const moving = animate && this.scene !== null && fresh.size < MOST_MOVED && !prefersStill();
     this.#settle(moving);
-    const old = new Map([...this.#drawn].map(([id, drawn]) => [id, {...drawn.item, geometry: drawn.now}]));
+    const old = new Map([...this.#drawn].map(([id, drawn]) => [id, { ...drawn.item, geometry: drawn.now }]));
     const from = moving ? origins(old, fresh, merge) : new Map();
     this.#remove(fresh, from, merge, moving);
     for (const item of fresh.values()) this.#place(item, from.get(item.id), old, merge, moving);
@@ -330,8 +318,8 @@ export class SceneView {
     const stays = drawn !== undefined;
     const kept = stays && sameLook(drawn.item, item) ? drawn.item : null;
     if (!drawn) {
-      drawn = {item, group: this.#create(item), now: item.geometry, from: null, to: null, fade: null};
-      Object.assign(drawn, {leaving: false, marked: false});
+      drawn = { item, group: this.#create(item), now: item.geometry, from: null, to: null, fade: null };
+      Object.assign(drawn, { leaving: false, marked: false });
       this.#drawn.set(item.id, drawn);
       this.#layers[item.kind].append(drawn.group);
     } else if (!kept) {
@@ -370,26 +358,26 @@ export class SceneView {
     this.#description.textContent = describe(scene, marks);
   }
 
-  #create({kind, data}) {
-    const group = svgNode("g", {class: `item ${kind}`, "data-ink": inkOf(data.ink)});
+  #create({ kind, data }) {
+    const group = svgNode("g", { class: `item ${kind}`, "data-ink": inkOf(data.ink) });
     if (data.key) group.setAttribute("data-key", data.key);
-    if (kind === "band") group.append(svgNode("rect", {class: "area"}));
+    if (kind === "band") group.append(svgNode("rect", { class: "area" }));
     if (kind === "edge") {
       const hint = svgNode("title");
       hint.textContent = data.key.replace(" -> ", " → ");
-      group.append(hint, svgNode("path", {class: "hit"}), svgNode("path", {class: "stroke"}));
+      group.append(hint, svgNode("path", { class: "hit" }), svgNode("path", { class: "stroke" }));
       group.lastChild.setAttribute("stroke-width", text(data.width));
-      if (data.arrow) group.append(svgNode("path", {class: "area"}));
+      if (data.arrow) group.append(svgNode("path", { class: "area" }));
     }
     if (kind === "vertex" && (data.visible || data.filled)) {
-      const shape = svgNode("rect", {class: data.filled ? "area" : "stroke paper"});
+      const shape = svgNode("rect", { class: data.filled ? "area" : "stroke paper" });
       if (!data.filled) shape.setAttribute("stroke-width", text(data.width));
       group.append(shape);
     }
     if (kind === "label") {
       const hint = svgNode("title");
       hint.textContent = data.title;
-      group.append(hint, svgNode("path", {class: "area", d: data.d}));
+      group.append(hint, svgNode("path", { class: "area", d: data.d }));
     }
     return group;
   }
@@ -397,7 +385,7 @@ export class SceneView {
   /** Draw an item at a geometry. */
   #put(drawn, geometry) {
     drawn.now = geometry;
-    const {group, item} = drawn;
+    const { group, item } = drawn;
     if (item.kind === "edge") {
       const line = pathOf(shaft(geometry, item.data.arrow));
       for (const path of group.querySelectorAll(".stroke, .hit, .halo")) path.setAttribute("d", line);
@@ -421,10 +409,10 @@ export class SceneView {
   /** Put halos, rings and signs on what changed. Every kind has its own shape: colour alone tells nothing. */
   #mark(marks, values) {
     const kinds = new Map();
-    for (const kind of ["site", "relabelled", "added", "removed", "gone"]) {
+    for (const kind of ["site", "relabelled", "turned", "added", "removed", "gone"]) {
       for (const key of marks[kind] ?? []) kinds.set(key, [...(kinds.get(key) ?? []), kind]);
     }
-    const many = ["relabelled", "added", "removed"].reduce((n, kind) => n + (marks[kind]?.length ?? 0), 0) > MOST_MARKED;
+    const many = ["relabelled", "turned", "added", "removed"].reduce((n, kind) => n + (marks[kind]?.length ?? 0), 0) > MOST_MARKED;
     for (const drawn of this.#drawn.values()) {
       if (drawn.leaving || drawn.item.kind === "band" || drawn.item.kind === "label") continue;
       const own = kinds.get(drawn.item.data.key) ?? [];
@@ -439,14 +427,14 @@ export class SceneView {
   }
 
   #decorate(drawn, own, many) {
-    const {group, item} = drawn;
+    const { group, item } = drawn;
     group.classList.add(...own);
     if (item.kind === "edge") {
       const stroke = group.querySelector(".stroke");
-      if (!many) stroke.before(svgNode("path", {class: "halo"}));
-      if (own.includes("relabelled") && !many) stroke.after(svgNode("path", {class: "halo core"}));
+      if (!many) stroke.before(svgNode("path", { class: "halo" }));
+      if (own.includes("relabelled") && !many) stroke.after(svgNode("path", { class: "halo core" }));
     } else {
-      group.prepend(svgNode("rect", {class: "ring"}));
+      group.prepend(svgNode("rect", { class: "ring" }));
     }
     const sign = own.includes("added") ? "+" : own.includes("removed") || own.includes("gone") ? "×" : "";
     const roomy = item.kind === "vertex" || dist(drawn.item.geometry[0], drawn.item.geometry.at(-1)) > 16;
@@ -455,7 +443,7 @@ export class SceneView {
   }
 
   #tell(drawn, values) {
-    const {key} = drawn.item.data;
+    const { key } = drawn.item.data;
     const name = this.#drawn.get(`label:${key}:name`);
     if (name && key in values) name.group.querySelector("title").textContent = `${key} = ${values[key]}`;
   }
@@ -502,7 +490,7 @@ function placeBox(shape, kind, geometry) {
 /** A small disc with a plus or a cross. */
 function signNode(sign) {
   const d = sign === "+" ? "M-1.7 0H1.7M0 -1.7V1.7" : "M-1.3 -1.3L1.3 1.3M-1.3 1.3L1.3 -1.3";
-  return svgNode("g", {class: "mark"}, svgNode("circle", {r: 3.1}), svgNode("path", {d}));
+  return svgNode("g", { class: "mark" }, svgNode("circle", { r: 3.1 }), svgNode("path", { d }));
 }
 
 const LOOKS = ["ink", "width", "arrow", "visible", "filled", "d", "title"];
@@ -521,7 +509,7 @@ function describe(scene, marks) {
   const edges = [...scene.lines, ...scene.curves].map((edge) => edge.key).filter((key) => key.includes(" -> "));
   const most = 60;
   const list = edges.slice(0, most).map((key) => key.replace(" -> ", " to ")).join(", ");
-  const words = {added: "added", removed: "removed", relabelled: "with a new label", gone: "gone", site: "at the site"};
+  const words = { added: "added", removed: "removed", relabelled: "with a new label", turned: "turned round", gone: "gone", site: "at the site" };
   const changes = Object.entries(words)
     .filter(([kind]) => marks[kind]?.length)
     .map(([kind, word]) => `${word}: ${marks[kind].slice(0, most).join(", ")}`);
