@@ -81,7 +81,7 @@ export class CheckView {
       { class: "numbers-graph", hidden: true },
       this.graphTitle,
       this.graphMessage,
-      h("div", { class: "scroller", tabindex: 0, role: "group", "aria-label": "drawing" }, this.graph.element),
+      h("div", { class: "scene-scroller", tabindex: 0, role: "group", "aria-label": "drawing" }, this.graph.element),
       this.graphValues,
     );
     const form = h(

@@ -91,7 +91,7 @@ export class DerivationView {
       { class: "derivation-bar" },
       h("div", { class: "segmented modes", role: "group", "aria-label": "mode" }, ...this.modeButtons),
       h("div", { class: "segmented steps", role: "group", "aria-label": "step" }, ...Object.values(this.steps), this.play),
-      h("label", { class: "check" }, this.hide, "hide applications that change nothing"),
+      h("label", { class: "check", title: "applications that change nothing" }, this.hide, "hide no-ops"),
     );
   }
 
@@ -114,14 +114,14 @@ export class DerivationView {
       { class: "scene-tools" },
       h("div", { class: "segmented views", role: "group", "aria-label": "graphs shown" }, ...this.views),
       zooms,
-      this.window,
     );
+    this.timeline.foot.append(this.tools);
     this.scenes = h("div", { class: "scenes", "data-view": "both" }, this.panes.before.element, this.panes.after.element);
     this.main = h(
       "div",
       { class: "derivation-main" },
       this.message,
-      this.tools,
+      this.window,
       this.scenes,
       this.key,
       this.card.lettersBox,
@@ -492,10 +492,10 @@ class Pane {
   constructor(name, heading) {
     this.view = new SceneView({ label: heading });
     this.view.element.setAttribute("data-testid", `scene-${name}`);
-    this.scroller = h("div", { class: "scroller", tabindex: 0, role: "group", "aria-label": `${heading}: drawing` },
+    this.scroller = h("div", { class: "scene-scroller", tabindex: 0, role: "group", "aria-label": `${heading}: drawing` },
       this.view.element);
     this.zoom = "auto";
-    this.empty = h("p", { class: "empty" }, "nothing before the primal graph");
+    this.empty = h("p", { class: "nothing" }, "nothing before the primal graph");
     this.caption = h("figcaption", {}, heading);
     this.element = h("figure", { class: `pane ${name}` }, this.caption, this.scroller, this.empty);
   }

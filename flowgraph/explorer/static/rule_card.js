@@ -14,7 +14,7 @@ export class RuleCard {
     this.tooltip = h("p", { class: "tooltip" });
     this.site = h("dd", { "data-testid": "site" });
     this.effect = h("dd", { "data-testid": "effect" });
-    this.change = h("dd", { class: "change" });
+    this.change = h("dd");
     this.source = h("dd");
     this.facts = h(
       "dl",

@@ -359,7 +359,7 @@ export class SceneView {
   }
 
   #create({ kind, data }) {
-    const group = svgNode("g", { class: `item ${kind}`, "data-ink": inkOf(data.ink) });
+    const group = svgNode("g", { class: `item is-${kind}`, "data-ink": inkOf(data.ink) });
     if (data.key) group.setAttribute("data-key", data.key);
     if (kind === "band") group.append(svgNode("rect", { class: "area" }));
     if (kind === "edge") {
@@ -392,7 +392,7 @@ export class SceneView {
       if (item.data.arrow) {
         group.querySelector(".area").setAttribute("d", `M${head(geometry).map(pair).join("L")}Z`);
       }
-      const mark = group.querySelector(".mark");
+      const mark = group.querySelector(".sign");
       if (mark) mark.setAttribute("transform", `translate(${pair(pointAt(geometry, 0.3))})`);
     } else if (item.kind === "label") {
       const [[x, y], [size]] = geometry;
@@ -400,7 +400,7 @@ export class SceneView {
       glyphs.setAttribute("transform", `translate(${pair([x, y])}) scale(${Math.round(size * 1e3) / 1e4})`);
     } else {
       for (const shape of group.querySelectorAll("rect")) placeBox(shape, item.kind, geometry);
-      const mark = group.querySelector(".mark");
+      const mark = group.querySelector(".sign");
       const [[x, y], [r, stretch]] = geometry;
       if (mark) mark.setAttribute("transform", `translate(${pair([x + stretch + r * 0.9 + 1, y - r * 0.9 - 1])})`);
     }
@@ -417,8 +417,8 @@ export class SceneView {
       if (drawn.leaving || drawn.item.kind === "band" || drawn.item.kind === "label") continue;
       const own = kinds.get(drawn.item.data.key) ?? [];
       if (drawn.marked) {
-        for (const extra of drawn.group.querySelectorAll(".halo, .ring, .mark")) extra.remove();
-        drawn.group.setAttribute("class", `item ${drawn.item.kind}`);
+        for (const extra of drawn.group.querySelectorAll(".halo, .outer-ring, .sign")) extra.remove();
+        drawn.group.setAttribute("class", `item is-${drawn.item.kind}`);
       }
       drawn.marked = own.length > 0;
       if (drawn.marked) this.#decorate(drawn, own, many);
@@ -434,7 +434,7 @@ export class SceneView {
       if (!many) stroke.before(svgNode("path", { class: "halo" }));
       if (own.includes("relabelled") && !many) stroke.after(svgNode("path", { class: "halo core" }));
     } else {
-      group.prepend(svgNode("rect", { class: "ring" }));
+      group.prepend(svgNode("rect", { class: "outer-ring" }));
     }
     const sign = own.includes("added") ? "+" : own.includes("removed") || own.includes("gone") ? "×" : "";
     const roomy = item.kind === "vertex" || dist(drawn.item.geometry[0], drawn.item.geometry.at(-1)) > 16;
@@ -477,7 +477,7 @@ function placeBox(shape, kind, geometry) {
   let radius = 0;
   if (kind === "vertex") {
     const [[x, y], [r, stretch]] = geometry;
-    radius = r + (shape.classList.contains("ring") ? 2.4 : 0);
+    radius = r + (shape.classList.contains("outer-ring") ? 2.4 : 0);
     [left, top, right, bottom] = [x - stretch - radius, y - radius, x + stretch + radius, y + radius];
   }
   shape.setAttribute("x", text(left));
@@ -490,7 +490,7 @@ function placeBox(shape, kind, geometry) {
 /** A small disc with a plus or a cross. */
 function signNode(sign) {
   const d = sign === "+" ? "M-1.7 0H1.7M0 -1.7V1.7" : "M-1.3 -1.3L1.3 1.3M-1.3 1.3L1.3 -1.3";
-  return svgNode("g", { class: "mark" }, svgNode("circle", { r: 3.1 }), svgNode("path", { d }));
+  return svgNode("g", { class: "sign" }, svgNode("circle", { r: 3.1 }), svgNode("path", { d }));
 }
 
 const LOOKS = ["ink", "width", "arrow", "visible", "filled", "d", "title"];

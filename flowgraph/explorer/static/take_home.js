@@ -96,7 +96,7 @@ export class TakeHome {
       this.lineMessage,
       this.shell,
       h("h3", {}, "As Python"),
-      h("div", { class: "code" }, this.python, copier(this.python, () => this.python.textContent)),
+      h("div", { class: "code-line" }, this.python, copier(this.python, () => this.python.textContent)),
     );
   }
 
@@ -130,7 +130,7 @@ export class TakeHome {
       this.shell,
       ...shell.map((line) => {
         const pre = h("pre", { tabindex: 0, "aria-label": "command line" }, line);
-        return h("div", { class: "code" }, pre, copier(pre, () => line));
+        return h("div", { class: "code-line" }, pre, copier(pre, () => line));
       }),
     );
     this.python.textContent = python;

@@ -36,7 +36,9 @@ export class Timeline {
     this.scrubber = h("div", { class: "scrubber" }, this.slider, this.track);
     this.#pointer();
     this.list = new ApplicationList(go);
-    this.element = h("div", { class: "timeline", "data-testid": "timeline" }, this.stages, this.scrubber, this.crumbs);
+    /** Below the scrubber: where we are, and room for more. */
+    this.foot = h("div", { class: "timeline-foot" }, this.crumbs);
+    this.element = h("div", { class: "timeline", "data-testid": "timeline" }, this.stages, this.scrubber, this.foot);
   }
 
   clear() {
@@ -81,7 +83,7 @@ export class Timeline {
       const title = k === 0 ? "the program's own graph" : `${stage.title}: ${what} applications. ${stage.tooltip ?? ""}`;
       return button(
         h("span", { class: "stage-name" }, stage.name),
-        { class: "stage", "data-testid": "stage", "data-stage": stage.name, title, on: { click: () => this.#go(stage.stop) } },
+        { class: "stage-button", "data-testid": "stage", "data-stage": stage.name, title, on: { click: () => this.#go(stage.stop) } },
         k === 0 ? "" : h("span", { class: "stage-count" }, this.#counts[k]),
       );
     });
