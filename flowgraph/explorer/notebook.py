@@ -16,7 +16,7 @@ from flowgraph.errors import InputError
 from flowgraph.explorer.action import Action, shown_study
 from flowgraph.explorer.actions import SetMode
 from flowgraph.explorer.editing import Open
-from flowgraph.explorer.front_end import STATIC, front_end
+from flowgraph.explorer.front_end import STATIC, front_end, styles
 from flowgraph.explorer.limits import LIMITS
 from flowgraph.explorer.protocol import Opened, answer
 from flowgraph.explorer.reordering import SetOrder
@@ -73,7 +73,7 @@ class Explorer(anywidget.AnyWidget):
         self._opened = (Opened(name, source, text),) if text else ()
         super().__init__(
             modules=[list(module) for module in front_end()],
-            css=(STATIC / "explorer.css").read_text(encoding="utf-8"),
+            css=styles(),
             state=act(State(), Open(text, name, source), limits=LIMITS).state.to_json(),
             theme=theme,
             height=height,
