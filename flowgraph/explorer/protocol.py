@@ -14,15 +14,19 @@ from typing import Any
 from flowgraph.errors import FlowgraphError, InputError
 from flowgraph.example_programs import examples
 from flowgraph.explorer.actions import ACTIONS, read_action
+from flowgraph.explorer.derivation_view import Given, application, timeline
 from flowgraph.explorer.details import explain
 from flowgraph.explorer.distribution import Tell, distribution
 from flowgraph.explorer.limits import LIMITS, Limits
 from flowgraph.explorer.messages import error_json
+from flowgraph.explorer.numbers_view import numbers
 from flowgraph.explorer.reading import Fields, is_integer
 from flowgraph.explorer.session import act, view
 from flowgraph.explorer.state import State
 from flowgraph.explorer.study import Study, study
 from flowgraph.language import format_program
+from flowgraph.rewrite.derivation import Mode
+from flowgraph.verification import verify
 
 _NAME = 200
 _SHOWN = 20
@@ -92,6 +96,46 @@ def _distribution(asked: Asked) -> dict[str, Any]:
     return {"distribution": distribution(of, state.order, asked.fields.integer("seed", 0), asked.tell).to_json()}
 
 
+def _timeline(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    return {"timeline": timeline(of.program, of.steps(state.order), state.mode, asked.tell).to_json()}
+
+
+def _application(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    rows = asked.fields.optional("rows", lambda name: asked.fields.integers(name, 2))
+    if rows is not None and len(rows) != 2:
+        raise asked.fields.error("rows", "the first and the last row")
+    given = asked.fields.optional("numbers", lambda name: _given(asked.fields.inner(name), asked.limits))
+    span = None if rows is None else (rows[0], rows[1])
+    found = application(of.program, of.steps(state.order), state.mode, state.position, span, given)
+    return {"application": found.to_json()}
+
+
+def _given(fields: Fields, limits: Limits) -> Given:
+    x, v = _vector(fields, "x", limits), _vector(fields, "v", limits)
+    return Given(x, v, fields.optional("seed", lambda name: fields.integer(name, 0)) or 0)
+
+
+def _vector(fields: Fields, name: str, limits: Limits) -> tuple[float, ...] | None:
+    return fields.optional(name, lambda name: fields.numbers(name, limits.inputs))
+
+
+def _numbers(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    given = _given(asked.fields, asked.limits)
+    return {"numbers": numbers(of.program, of.steps(state.order), given.x, given.v, given.seed).to_json()}
+
+
+def _verify(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    seed = asked.fields.optional("seed", lambda name: asked.fields.integer(name, 0)) or 0
+    modes = tuple(mode for mode in Mode if of.best is not None or not mode.inverse)
+    report = verify(of.program, modes=modes, seed=seed, order=of.steps(state.order), progress=asked.tell)
+    left_out = [mode.value for mode in Mode if mode not in modes]
+    return {"verification": {**report.to_json(), "left_out": left_out}}
+
+
 def _programs(asked: Asked) -> dict[str, Any]:
     found = [
         {"name": entry.name, "source": entry.source, "text": entry.text, "summary": "", "opened": True}
@@ -110,6 +154,10 @@ KINDS: Mapping[str, Callable[[Asked], dict[str, Any]]] = MappingProxyType(
         "step": _step,
         "explain": _explain,
         "distribution": _distribution,
+        "timeline": _timeline,
+        "application": _application,
+        "numbers": _numbers,
+        "verify": _verify,
         "programs": _programs,
     }
 )
