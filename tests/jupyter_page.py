@@ -218,11 +218,31 @@ def jupyter(python: str, output: Path, browser: Any) -> None:
             page.screenshot(path=output / "jupyter-busy.png")
             until("what is done while a cell runs is done after it", lambda: rows(lab.view(0)), ["0", "1", "2"])
             check("no error in the console", not faults, faults)
-            lab.command("kernelmenu:shutdown")
-            page.get_by_text("| Unknown").or_(page.get_by_text("No Kernel")).first.wait_for(timeout=PATIENCE)
+            for tab, view in (("derivation", "scene-after"), ("check", "verify")):
+                lab.view(0).locator(f"[data-testid=tab-{tab}]").click()
+                lab.view(0).locator(f"[data-testid={view}]").wait_for(timeout=PATIENCE)
+                page.wait_for_timeout(1_000)
+                page.screenshot(path=output / f"jupyter-{tab}.png")
+            lab.view(0).locator("[data-testid=tab-order]").click()
+            check("no error in the console", not faults, faults)
+            page.evaluate(
+                "fetch('/api/kernels').then(reply => reply.json()).then(([kernel]) => "
+                "window.jupyterapp.serviceManager.kernels.connectTo({model: kernel}).restart())"
+            )
+            page.wait_for_timeout(5_000)
             lab.view(0).locator("[data-testid=row][data-step='0']").click()
-            page.wait_for_timeout(4_000)
-            page.screenshot(path=output / "jupyter-no-kernel.png")
+            page.get_by_text("waiting for Python").first.wait_for(timeout=10_000)
+            page.screenshot(path=output / "jupyter-restarted.png")
+            page.get_by_text("Python does not answer").first.wait_for(timeout=70_000)
+            check("after a restart of the kernel it is told that nobody answers", True)
+            lab.run(0)
+            lab.view(0).wait_for(timeout=PATIENCE)
+            until("running the cell again brings it back", lambda: rows(lab.view(0)), ["0", "1", "2"])
+            lab.command("kernelmenu:shutdown")
+            page.get_by_text("No Kernel").first.wait_for(timeout=PATIENCE)
+            lab.view(0).locator("[data-testid=row][data-step='0']").click()
+            page.get_by_text("Python does not answer").first.wait_for(timeout=PATIENCE)
+            check("without a kernel it is told at once", True)
 
 
 MARIMO = f"""
@@ -260,6 +280,9 @@ def marimo(python: str, output: Path, browser: Any) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
         (folder / "explorer.py").write_text(MARIMO)
+        settings = folder / "xdg_config_home" / "marimo" / "marimo.toml"
+        settings.parent.mkdir(parents=True)
+        settings.write_text('[display]\ntheme = "dark"\n')
         command = [
             *(python, "-m", "marimo", "-q", "run", "explorer.py", "--headless", "--no-token", "--host=127.0.0.1"),
             f"--port={port}",
@@ -276,7 +299,9 @@ def marimo(python: str, output: Path, browser: Any) -> None:
             until("marimo: Alt+Down moves a step", lambda: rows(view), ["1", "0", "2"])
             page.get_by_text("order: v u w").wait_for(timeout=PATIENCE)
             check("marimo: a cell that reads widget.order runs again", True)
-            page.screenshot(path=output / "marimo-light.png")
+            theme = page.locator(".flowgraph-explorer").first.get_attribute("data-theme")
+            check("marimo: a dark page makes it dark", theme == "dark", theme)
+            page.screenshot(path=output / "marimo-dark.png")
             page.get_by_role("button", name="original", exact=True).last.click()
             until("marimo: an order set in Python is shown", lambda: rows(view), ["0", "1", "2"])
             check("marimo: no error in the console", not faults, faults)

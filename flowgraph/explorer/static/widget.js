@@ -59,6 +59,15 @@ async function loaded(modules) {
   }
 }
 
+/** Give the page the font of the mathematics, once; without it the system's own is taken. */
+function addFont(base64) {
+  const family = "fg-math";
+  if ([...document.fonts].some((face) => face.family === family)) return;
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  // Elsewhere than at the letters, the font has other signs than Unicode; its letters are slanted already.
+  document.fonts.add(new FontFace(family, bytes, { style: "italic", unicodeRange: "U+41-5A, U+61-7A" }));
+}
+
 /** Requests over the messages of a model. Every view has its own, and hears the messages to all. */
 export class Connection {
   kind = "widget";
@@ -222,7 +231,15 @@ class Shown {
 function framed(model, el) {
   const host = document.createElement("div");
   host.className = "flowgraph-explorer";
-  Object.assign(host.style, { display: "block", minHeight: "16rem", overflow: "hidden", resize: "vertical" });
+  Object.assign(host.style, {
+    display: "block",
+    boxSizing: "border-box",
+    minHeight: "16rem",
+    border: "1px solid color-mix(in srgb, currentcolor 22%, transparent)",
+    borderRadius: "4px",
+    overflow: "hidden",
+    resize: "vertical",
+  });
   const update = () => {
     host.style.height = model.get("height");
   };
@@ -243,6 +260,7 @@ async function render({ model, el }) {
   const connection = new Connection(model, (text) => app?.toast("info", text));
   const ends = [keepKeys(el), () => shown.close(), () => connection.close(), unframe];
   try {
+    addFont(model.get("font"));
     const { mount } = await loaded(model.get("modules"));
     const [css, theme, state] = ["css", "theme", "state"].map((name) => model.get(name));
     const onState = (after) => shown.publish(after);
