@@ -278,6 +278,23 @@ def test_a_wrong_text_keeps_the_last_program(sent: Sent) -> None:
     assert sent.widget.program == fg.parse(TEXT)
 
 
+def test_after_an_edit_the_program_is_the_one_of_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = Sent(fg.explore(fg.parse(TEXT)), monkeypatch)
+    text = TEXT.replace("g(y)", "k(y, y)")
+    sent.show(sent.step(sent.widget.state, {"do": "edit", "text": text})["reply"]["state"])
+    assert sent.widget.program == fg.parse(text) != fg.parse(TEXT)
+
+
+def test_an_order_fits_the_program_though_its_text_is_shorter() -> None:
+    # Reading the text computes sin(1), so what is step 2 of the program is step 1 of the text.
+    data = fg.parse("inputs x, y\nk = sin(x)\nu = x * k\nv = exp(y)\noutputs u, v").to_json()
+    data["steps"][0]["operands"] = [1.0]
+    widget = fg.explore(fg.Program.from_json(data))
+    assert widget.order == ("u", "v")
+    widget.order = ["v", "u"]
+    assert [step.name for step in widget.program.steps()] == ["v", "u"]
+
+
 def test_no_program_is_said_clearly(monkeypatch: pytest.MonkeyPatch) -> None:
     widget = fg.explore()
     assert widget.order == ()
