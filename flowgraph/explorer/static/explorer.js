@@ -107,7 +107,6 @@ export class App {
       h("div", { class: "drop", "aria-hidden": "true" }, h("p", { text: "Drop a .fg file to open it" })));
     root.replaceChildren(this.element);
     this.setTheme(this.options.theme ?? "auto");
-    this.#loadFonts();
     this.#listen(root);
   }
 
@@ -138,14 +137,6 @@ export class App {
     this.#left.abort();
     this.observer.disconnect();
     this.element.remove();
-  }
-
-  #loadFonts() {
-    for (const [family, source] of Object.entries(this.options.fonts ?? {})) {
-      const face = new FontFace(family, `url(${JSON.stringify(source)})`);
-      // Without the font the next one of the list is taken.
-      face.load().then((loaded) => document.fonts.add(loaded), () => undefined);
-    }
   }
 
   #resized() {

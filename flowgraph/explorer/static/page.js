@@ -153,25 +153,19 @@ async function styles() {
   return texts.join("\n");
 }
 
-/** The names of the fonts that could be loaded; without them the mathematics is set in the system's own. */
+/** Load the fonts of the mathematics; without them it is set in the system's own. */
 async function fonts() {
-  const loaded = await Promise.all(FONTS.map(async ([name, address, unicodeRange]) => {
-    try {
-      document.fonts.add(await new FontFace(name, `url(${address})`, { unicodeRange, display: "swap" }).load());
-      return [name];
-    } catch {
-      return [];
-    }
+  await Promise.allSettled(FONTS.map(async ([name, address, unicodeRange]) => {
+    document.fonts.add(await new FontFace(name, `url(${address})`, { unicodeRange, display: "swap" }).load());
   }));
-  return loaded.flat();
 }
 
 async function main() {
   const status = document.getElementById("status");
   try {
-    const [{ mount }, css, names] = await Promise.all([import("./explorer.js"), styles(), fonts()]);
+    const [{ mount }, css] = await Promise.all([import("./explorer.js"), styles(), fonts()]);
     document.body.style.margin = "0";
-    await mount(document.getElementById("explorer"), new Connection(new Banner()), { css, fonts: names });
+    await mount(document.getElementById("explorer"), new Connection(new Banner()), { css });
     status.remove();
   } catch (error) {
     status.setAttribute("role", "alert");
