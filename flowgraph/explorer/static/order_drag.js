@@ -23,7 +23,14 @@ export class RowDrag {
     svg.addEventListener("pointermove", (event) => this.#move(event));
     svg.addEventListener("pointerup", (event) => this.#release(event));
     svg.addEventListener("pointercancel", () => this.cancel());
-    svg.addEventListener("lostpointercapture", () => this.cancel());
+    // Inside a drawing touch-action counts for nothing in Chromium: a finger on a handle would scroll all the same.
+    svg.addEventListener("touchmove", (event) => {
+      if (this.#pressed) event.preventDefault();
+    }, { passive: false });
+    svg.addEventListener("lostpointercapture", (event) => {
+      // A finger is captured by what it touched first; that this is over only says that the drawing has it now.
+      if (event.target === svg) this.cancel();
+    });
   }
 
   #press(event) {
@@ -39,6 +46,11 @@ export class RowDrag {
   #move(event) {
     const pressed = this.#pressed;
     if (!pressed || event.pointerId !== pressed.pointer) return;
+    if (!this.now && event.buttons === 0) {
+      // It was let go outside the drawing, before it was a drag.
+      this.#pressed = null;
+      return;
+    }
     if (!this.now) {
       if (Math.abs(event.clientY - pressed.y) < SLACK) return;
       this.#begin(pressed);
