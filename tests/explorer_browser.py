@@ -72,12 +72,27 @@ def chromium() -> str:
 # -- the server --------------------------------------------------------------------------------------------------------
 
 
+COMMAND = (sys.executable, "-m", "flowgraph", "explore", "--no-browser")
+"""What a person starts."""
+
+_PATIENT = """
+from dataclasses import replace
+from flowgraph.explorer.limits import LIMITS
+from flowgraph.explorer.server import serve
+limits = replace(LIMITS, order_seconds=30.0, derivation_seconds=60.0)
+serve(limits=limits, ready=lambda address: print(address, flush=True))
+"""
+
+PATIENT = (sys.executable, "-c", _PATIENT)
+"""The same, but requests may take long: a machine that is busy with other tests is no mistake of the explorer."""
+
+
 @contextmanager
-def serving(*arguments: str) -> Iterator[str]:
-    """``flowgraph explore`` in a process of its own; its address."""
-    command = [sys.executable, "-m", "flowgraph", "explore", "--no-browser", *arguments]
+def serving(*command: str) -> Iterator[str]:
+    """A server in a process of its own; its address."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
         try:
             assert process.stdout is not None
             address = process.stdout.readline().strip()
@@ -98,7 +113,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def server(chromium: str) -> Iterator[str]:
     """The address of a server for all tests of this process: it keeps nothing between requests."""
-    with serving() as address:
+    with serving(*PATIENT) as address:
         yield address
 
 

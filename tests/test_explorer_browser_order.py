@@ -110,8 +110,10 @@ def test_a_finger_drags_by_the_handle_and_scrolls_elsewhere(visit: Visit) -> Non
     before = explorer.steps()
     box = explorer.row(5).locator(".code").bounding_box()
     assert box is not None
+    scroller.evaluate("(element) => element.addEventListener('scrollend', () => element.dataset.still = 'yes')")
     _touch(explorer, box["x"] + 5, box["y"] + 5, -120)
-    explorer.until("() => ROOT.querySelector('.scroller').scrollTop > 40")
+    explorer.page.locator(".scroller[data-still]").wait_for()
+    assert scroller.evaluate("(element) => element.scrollTop") > 40
     assert explorer.steps()[:4] == before[:4]
     scroller.evaluate("(element) => element.scrollTo(0, 0)")
     explorer.row(0).wait_for()

@@ -65,7 +65,7 @@ _QUIET_SECONDS = 1.0
 _POLL_SECONDS = 0.05
 _EAGER: tuple[LaneName, ...] = ("order", "derivation")
 
-_STATE = MappingProxyType({"v": 1, "text": "inputs x, y\nt = f(x, y)\nx = g(x, t)\ny = h(y, t)\noutputs x, y"})
+_STATE = MappingProxyType({"v": 1, "text": "inputs x, y\nt = f(x, y)\nx = g(x, t)\ny = y * sin(t)\noutputs x, y"})
 _WARM: Mapping[LaneName, tuple[Mapping[str, Any], ...]] = MappingProxyType(
     {
         "order": ({"kind": "programs"}, {"kind": "step", "state": dict(_STATE), "action": {"do": "best"}}),
@@ -75,7 +75,7 @@ _WARM: Mapping[LaneName, tuple[Mapping[str, Any], ...]] = MappingProxyType(
         "jobs": (),
     }
 )
-"""What the first requests need is imported before there is one."""
+"""What the first requests need is imported before there is one, SymPy among it: its operations are known to it."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

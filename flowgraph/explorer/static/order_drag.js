@@ -23,10 +23,6 @@ export class RowDrag {
     svg.addEventListener("pointermove", (event) => this.#move(event));
     svg.addEventListener("pointerup", (event) => this.#release(event));
     svg.addEventListener("pointercancel", () => this.cancel());
-    // Inside a drawing touch-action counts for nothing in Chromium: a finger on a handle would scroll all the same.
-    svg.addEventListener("touchmove", (event) => {
-      if (this.#pressed) event.preventDefault();
-    }, { passive: false });
     svg.addEventListener("lostpointercapture", (event) => {
       // A finger is captured by what it touched first; that this is over only says that the drawing has it now.
       if (event.target === svg) this.cancel();
