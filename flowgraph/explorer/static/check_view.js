@@ -63,7 +63,8 @@ export class CheckView {
   #numbersPart() {
     this.x = new Vector("x", "numbers-x", "point x");
     this.v = new Vector("v", "numbers-v", "vector v");
-    this.run = button("Compute", { class: "primary", "data-testid": "numbers-run", on: { click: () => this.#run() } });
+    // A button that submits: without one, Enter in a field of several would do nothing.
+    this.run = button("Compute", { type: "submit", class: "primary", "data-testid": "numbers-run" });
     this.random = button("Random", {
       "data-testid": "numbers-random",
       title: "draw x and v anew",
