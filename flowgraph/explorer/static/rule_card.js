@@ -42,7 +42,7 @@ export class RuleCard {
   }
 
   clear() {
-    for (const node of [this.name, this.badge, this.tooltip, this.site, this.effect, this.change, this.source]) fill(node);
+    for (const node of [this.name, this.tooltip]) fill(node);
     this.facts.hidden = true;
     this.badge.hidden = true;
     this.lettersBox.hidden = true;
