@@ -515,11 +515,17 @@ function baseOf(state, view) {
  * nothing else happened.
  */
 function told({ added = [], removed = [], relabelled = [], vertices_gone: gone = [], site = [] }) {
-  const turnedRound = (key) => key.split(" -> ").reverse().join(" -> ");
   const lost = new Set(removed);
   const paired = added.length === removed.length && added.every((key) => lost.has(turnedRound(key)));
   if (paired && added.length > 0) return { turned: [...added, ...removed], relabelled, gone, site };
   return { added, removed, relabelled, gone, site };
+}
+
+/** The key of an edge the other way; an arrow into an input becomes one out of an output. */
+function turnedRound(key) {
+  const [source, target] = key.split(" -> ");
+  if (source === "input") return `${target} -> output`;
+  return target === "output" ? `input -> ${source}` : `${target} -> ${source}`;
 }
 
 /** The vertex that takes the place of those that are gone: the one of the site that stays. */
