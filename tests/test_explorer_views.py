@@ -80,7 +80,7 @@ def _stands_at(page: Page, position: int, name: str) -> None:
     overall = f"{position} of" if position else "applications in all"
     expect(page.locator(".crumbs .overall")).to_contain_text(overall)
     expect(page.locator("[data-testid=application][aria-selected=true]")).to_have_count(min(position, 1))
-    expect(page.locator(".derivation.waiting")).to_have_count(0)
+    expect(page.locator(".derivation.fetching")).to_have_count(0)
 
 
 def _numbers(paths: list[str]) -> list[list[float]]:

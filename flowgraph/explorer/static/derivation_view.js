@@ -286,10 +286,10 @@ export class DerivationView {
   async #load() {
     const base = this.#base;
     this.#timeline = null;
-    this.element.classList.add("waiting");
+    this.element.classList.add("fetching");
     const reply = await this.#app.request("timeline", { state: this.#app.state }, (message) => this.#progress(message));
     if (base !== this.#base) return;
-    this.element.classList.remove("waiting");
+    this.element.classList.remove("fetching");
     if (reply.error) {
       this.#fail(reply.error);
       return;
@@ -334,14 +334,14 @@ export class DerivationView {
     this.play.disabled = stops.length < 2;
     const reply = this.#cache.get(this.#cacheKey(this.#position));
     if (reply) this.#answer(reply);
-    else this.#late ||= window.setTimeout(() => this.element.classList.add("waiting"), LATE);
+    else this.#late ||= window.setTimeout(() => this.element.classList.add("fetching"), LATE);
     this.#fetch();
   }
 
   #answer(reply) {
     window.clearTimeout(this.#late);
     this.#late = 0;
-    this.element.classList.remove("waiting");
+    this.element.classList.remove("fetching");
     if (reply.error) fill(this.message, problem(reply.error));
     else this.#show(reply.application);
   }

@@ -149,7 +149,7 @@ export class TakeHome {
     fill(
       this.shell,
       ...shell.map((line) => {
-        const pre = h("pre", { tabindex: 0, "aria-label": "command line" }, line);
+        const pre = h("pre", { class: "command", tabindex: 0, "aria-label": "command line" }, line);
         return h("div", { class: "code-line" }, pre, copier(pre, () => line));
       }),
     );
