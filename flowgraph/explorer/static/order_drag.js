@@ -22,8 +22,15 @@ export class RowDrag {
     svg.addEventListener("pointerdown", (event) => this.#press(event));
     svg.addEventListener("pointermove", (event) => this.#move(event));
     svg.addEventListener("pointerup", (event) => this.#release(event));
+    // A finger on the handle drags. CSS alone does not keep every browser from scrolling with it.
+    svg.addEventListener("touchstart", (event) => {
+      if (event.target.closest(".grip")) event.preventDefault();
+    }, { passive: false });
     svg.addEventListener("pointercancel", () => this.cancel());
-    svg.addEventListener("lostpointercapture", () => this.cancel());
+    svg.addEventListener("lostpointercapture", (event) => {
+      // A touch is captured by what it began on, until the drawing takes it over.
+      if (event.target === svg) this.cancel();
+    });
   }
 
   #press(event) {
@@ -32,8 +39,8 @@ export class RowDrag {
     // A finger scrolls, except on the handle.
     if (event.pointerType === "touch" && !event.target.closest(".grip")) return;
     const step = Number(row.dataset.step);
-    this.#pressed = { step, pointer: event.pointerId, y: event.clientY };
-    if (event.target.closest(".grip")) event.preventDefault();
+    const grip = Boolean(event.target.closest(".grip"));
+    this.#pressed = { step, pointer: event.pointerId, y: event.clientY, grip };
   }
 
   #move(event) {
@@ -112,10 +119,15 @@ export class RowDrag {
   }
 
   #release(event) {
-    if (!this.#pressed || event.pointerId !== this.#pressed.pointer) return;
+    const pressed = this.#pressed;
+    if (!pressed || event.pointerId !== pressed.pointer) return;
     this.#pressed = null;
     const drag = this.now;
-    if (!drag) return;
+    if (!drag) {
+      // No click follows a touch of the handle.
+      if (pressed.grip && event.pointerType === "touch") this.#view.choose(pressed.step);
+      return;
+    }
     this.now = null;
     this.#scrolling = 0;
     const { app } = this.#view;

@@ -342,6 +342,11 @@ export class OrderView {
     this.#pointAt({ kind: "lump", index: Number(lump.dataset.index) });
   }
 
+  /** Select a step. */
+  choose(step) {
+    this.#activate(step);
+  }
+
   /** Give a step the focus; −1 is the row of inputs. */
   #activate(step, focus = true) {
     this.#active = step;

@@ -140,7 +140,9 @@ export class Panels {
       this.#seed = 0;
       this.#told = null;
     }
-    if (!this.#sample && !this.#sampling && view.order.steps.length <= CHEAP && costs.this !== null) this.#auto();
+    // A notebook has one Python for everything, so there it waits for the button.
+    const cheap = this.app.connection.kind === "server" && view.order.steps.length <= CHEAP && costs.this !== null;
+    if (!this.#sample && !this.#sampling && cheap) this.#auto();
     this.#paint(costs);
   }
 
