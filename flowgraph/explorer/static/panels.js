@@ -155,8 +155,8 @@ export class Panels {
     const reply = await this.app.request("distribution", { seed: this.#seed }, (progress) => this.#progress(progress));
     this.#sampling = false;
     if (key === this.#sampleKey) {
-      if (reply.error) this.#told = reply.error.message;
-      else this.#sample = reply.distribution;
+      this.#told = reply.error ? reply.error.message : null;
+      this.#sample = reply.distribution ?? this.#sample;
     }
     if (this.app.view?.costs) this.#paint(this.app.view.costs);
   }
