@@ -16,7 +16,7 @@ export class RowDrag {
   /** @param {import("./order_view.js").OrderView} view */
   constructor(view) {
     this.#view = view;
-    /** What is dragged: {step, home, band, y, row, legal, reply} or null. */
+    /** What is dragged: {step, home, band, y, row, legal, reply}, where reply is to come; or null. */
     this.now = null;
     const svg = view.drawing;
     svg.addEventListener("pointerdown", (event) => this.#press(event));
@@ -89,7 +89,7 @@ export class RowDrag {
     this.#view.app.cancelPreview();
   }
 
-  async #ask() {
+  #ask() {
     const drag = this.now;
     const { app } = this.#view;
     const row = drag.row;
@@ -98,9 +98,7 @@ export class RowDrag {
       this.#goHome();
       return;
     }
-    drag.reply = null;
-    const reply = await app.preview({ do: "move", step: drag.step, to: row - 1 });
-    if (reply && this.now === drag && drag.asked === row) drag.reply = reply;
+    drag.reply = app.preview({ do: "move", step: drag.step, to: row - 1 });
   }
 
   #scroll() {
@@ -136,7 +134,15 @@ export class RowDrag {
     if (back) app.cancelPreview();
     this.#view.dragEnded(drag, back);
     if (drag.row === drag.home) return;
-    if (drag.legal && drag.reply) app.keep(drag.reply, action);
+    if (drag.legal) this.#keep(drag.reply, action);
+    else app.act(action);
+  }
+
+  /** What was shown last for this place is what happens; where it was overtaken, Python is asked again. */
+  async #keep(shown, action) {
+    const { app } = this.#view;
+    const reply = await shown;
+    if (reply) app.keep(reply, action);
     else app.act(action);
   }
 
