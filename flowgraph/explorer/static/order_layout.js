@@ -9,6 +9,7 @@ const RADIUS = 11;
 const DOT = 3.2;
 const HEAD = 6;
 const LEAST = 24;
+const NARROW = 560;
 /** Characters of code, depth of the profile, width of the words on lumps, and gaps: the widest that fits is taken. */
 const SIZES = [[40, 60, 112, 24], [28, 60, 112, 24], [22, 44, 96, 22], [17, 36, 92, 18], [12, 26, 60, 13]];
 
@@ -43,10 +44,11 @@ export function frameOf(program, order, available, pitch) {
   const above = Math.max(1, Math.max(...order.widths) - order.n);
   const below = Math.max(0, order.n - Math.min(...order.widths));
   const graph = halves[0] + spans.reduce((sum, span) => sum + span, 0) + halves.at(-1);
-  // Where room is short the code gives way first, then the profile and the words on the lumps.
-  const [characters, deep, label, gap] = SIZES
-    .map(([most, ...rest]) => [Math.min(most, longest), ...rest])
-    .find(([most, ...rest], k) => k === SIZES.length - 1 || needed(graph, most, ...rest) <= available);
+  // Where room is short the code gives way first, then the profile and the words on the lumps. What cannot fit is
+  // scrolled to, and then nothing has to be cut short.
+  const sizes = SIZES.map(([most, ...rest]) => [Math.min(most, longest), ...rest]);
+  const fitting = sizes.find((size) => needed(graph, ...size) <= available);
+  const [characters, deep, label, gap] = fitting ?? sizes[available < NARROW ? 3 : 2];
   const unit = Math.min(12, deep / (above + below));
   const start = GRIP + NUMBER + characters * CHARACTER + 14;
   const room = available - needed(graph, characters, (above + below) * unit, label, gap);
@@ -56,7 +58,8 @@ export function frameOf(program, order, available, pitch) {
   const profile = xs.at(-1) + halves.at(-1) + gap + share + below * unit;
   const words = profile + above * unit + gap + 4;
   return {
-    pitch, top: 30, code: GRIP + NUMBER, characters, xs, left: start - 6, right: xs.at(-1) + halves.at(-1) + 5, profile, unit, label: words, short: label < 90,
+    pitch, top: 30, code: GRIP + NUMBER, characters, xs, left: start - 6, right: xs.at(-1) + halves.at(-1) + 5,
+    profile, unit, label: words, short: label < 90,
     width: Math.max(words + label, available), height: 30 + order.steps.length * pitch + pitch / 2 + 26,
   };
 }

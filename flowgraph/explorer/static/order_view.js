@@ -3,7 +3,7 @@
 import { debounce, fill, h, plural, s, set } from "./dom.js";
 import { Card, lifeWords } from "./order_card.js";
 import { RowDrag } from "./order_drag.js";
-import { between, frameOf, readersOf, rowAt, valueAt, yOf } from "./order_layout.js";
+import { between, frameOf, readersOf, valueAt, yOf } from "./order_layout.js";
 import { headOf, Marks } from "./order_marks.js";
 import { Rows } from "./order_rows.js";
 
