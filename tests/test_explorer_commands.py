@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import flowgraph as fg
+from flowgraph.cli import main
 from flowgraph.explorer.commands import Source, commands
-from flowgraph.explorer.exports import export
+from flowgraph.explorer.exports import File, export
 from flowgraph.language import load, parse
 from flowgraph.program import Program
 from flowgraph.user_code import open_program
@@ -24,23 +28,26 @@ BEST = tuple(fg.best_order(load(FOLDER / "two_orders.fg")).tolist())
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with programs, some with names that a shell takes apart, and a ``flowgraph`` on the path."""
+    """A folder with the folder ``programs``, one with a name that a shell takes apart, and a ``flowgraph``."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
     for name in ("two_orders.fg", "figure2.fg", "bottleneck.fg", "polar.py"):
-        shutil.copy(FOLDER / name, tmp_path / name)
-    shutil.copy(FOLDER / "two_orders.fg", tmp_path / "two orders; rm 'x' $(y).fg")
+        shutil.copy(FOLDER / name, programs / name)
+    shutil.copy(FOLDER / "two_orders.fg", programs / "two orders; rm 'x' $(y).fg")
     tool = tmp_path / "bin" / "flowgraph"
     tool.parent.mkdir()
-    tool.write_text(f"#!/bin/sh\nexec {sys.executable} -m flowgraph \"$@\"\n")
+    tool.write_text(f'#!/bin/sh\nexec {sys.executable} -m flowgraph "$@"\n')
     tool.chmod(0o755)
     return tmp_path
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([str(folder / "bin"), str(folder.parent / "bin"), os.environ["PATH"]])
     return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
 
 
-def shell(folder: Path, lines: tuple[str, ...]) -> str:
+def real_shell(folder: Path, lines: tuple[str, ...]) -> str:
+    """What a shell prints that runs the lines."""
     done = subprocess.run(
         ["sh", "-e"],
         input="\n".join(lines),
@@ -55,18 +62,35 @@ def shell(folder: Path, lines: tuple[str, ...]) -> str:
     return done.stdout
 
 
-def python(folder: Path, text: str) -> str:
+def shell(folder: Path, lines: tuple[str, ...]) -> str:
+    """The same, but a shell runs the here-document only; starting Python for every line takes seconds."""
+    printed = []
+    with chdir(folder):
+        for line in lines:
+            if line.startswith("cat > "):
+                real_shell(folder, (line,))
+                continue
+            words = shlex.split(line)
+            assert words[0] == "flowgraph"
+            done = CliRunner().invoke(main, words[1:], catch_exceptions=False)
+            assert done.exit_code == 0, done.output
+            printed.append(done.stdout)
+    return "".join(printed)
+
+
+def python(scripts: list[tuple[Path, str]]) -> list[str]:
+    """What the scripts print, each run in its folder, one after the other in one process."""
+    parts = [f"import os\nos.chdir({str(folder)!r})\nprint('=====')\n{text}" for folder, text in scripts]
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", text],
-        cwd=folder,
-        env=_environment(folder),
+        [sys.executable, "-W", "error", "-c", "\n".join(parts)],
+        env=_environment(scripts[0][0]),
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout.split("=====\n")[1:]
 
 
 CASES = {
@@ -83,50 +107,65 @@ def _program(name: str) -> Program:
     return open_program(str(FOLDER / name), n=2) if ".py:" in name else load(FOLDER / name)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_the_derivation(case: str, folder: Path) -> None:
-    name, order, source = CASES[case]
+@pytest.mark.parametrize("tab", ["derivation", "order", "check"])
+def test_the_lines_give_what_is_seen(tab: str, folder: Path) -> None:
+    scripts: list[tuple[Path, str]] = []
+    expected: list[tuple[list[File], list[str]]] = []
+    for case, (name, order, source) in CASES.items():
+        program = _program(name)
+        given = range(program.n_steps) if order is None else order
+        found = commands(program, order, "forward-inverse", 3, tab, name, source)
+        if tab == "derivation":
+            seen = [("graph", "svg"), ("sequence", "pdf")]
+            says = [str(fg.derive(program, "forward-inverse", order=given).graph_after(3))]
+        elif tab == "order":
+            seen = [("order", "svg")]
+            says = str(fg.analyze(program, given)).splitlines()[:2]
+        else:
+            seen = []
+            says = []
+        files = [export(program, order, "forward-inverse", 3, what, format, name) for what, format in seen]
+        here = folder / case
+        shutil.copytree(folder / "programs", here)
+        printed = shell(here, found.shell)
+        _same_files(here, files)
+        if tab == "check":
+            assert "checks hold" in printed
+            assert "FAIL" not in printed
+            says = ["all checks hold"]
+        elif tab == "order":
+            assert all(line in printed for line in says)
+        scripts.append((here, found.python))
+        expected.append((files, says))
+    for (here, _), printed, (files, says) in zip(scripts, python(scripts), expected, strict=True):
+        _same_files(here, files)
+        assert all(line in printed for line in says), printed
+
+
+def _same_files(folder: Path, files: list[File]) -> None:
+    """Fail unless the files are there; then remove them."""
+    for file in files:
+        assert (folder / file.name).read_bytes() == file.data
+        (folder / file.name).unlink()
+
+
+def test_a_real_shell_runs_the_lines(folder: Path) -> None:
+    name, order, source = CASES["quoted"]
     program = _program(name)
-    found = commands(program, order, "forward-inverse", 3, "derivation", name, source)
-    graph = export(program, order, "forward-inverse", 3, "graph", "svg", name)
-    sequence = export(program, order, "forward-inverse", 3, "sequence", "pdf", name)
-    shell(folder, found.shell)
-    assert (folder / graph.name).read_bytes() == graph.data
-    assert (folder / sequence.name).read_bytes() == sequence.data
-    (folder / graph.name).unlink()
-    (folder / sequence.name).unlink()
-    derivation = fg.derive(program, "forward-inverse", order=order or range(program.n_steps))
-    assert str(derivation.graph_after(3)) in python(folder, found.python)
-    assert (folder / graph.name).read_bytes() == graph.data
-    assert (folder / sequence.name).read_bytes() == sequence.data
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_the_order(case: str, folder: Path) -> None:
-    name, order, source = CASES[case]
-    program = _program(name)
-    found = commands(program, order, "forward", 0, "order", name, source)
-    drawing = export(program, order, "forward", 0, "order", "svg", name)
-    report = str(fg.analyze(program, order)).splitlines()
-    assert set(report[:2]) <= set(shell(folder, found.shell).splitlines())
-    assert (folder / drawing.name).read_bytes() == drawing.data
-    (folder / drawing.name).unlink()
-    assert set(report[:2]) <= set(python(folder, found.python).splitlines())
-    assert (folder / drawing.name).read_bytes() == drawing.data
-
-
-@pytest.mark.parametrize("case", ["own", "best", "typed"])
-def test_the_checks(case: str, folder: Path) -> None:
-    name, order, source = CASES[case]
-    found = commands(_program(name), order, "forward", 0, "check", name, source)
-    assert "checks hold" in shell(folder, found.shell)
-    assert "all checks hold" in python(folder, found.python)
+    found = commands(program, order, "reverse", 2, "derivation", name, source)
+    graph = export(program, order, "reverse", 2, "graph", "svg", name)
+    real_shell(folder / "programs", found.shell[1:2])
+    _same_files(folder / "programs", [graph])
+    name, order, _ = CASES["typed"]
+    found = commands(program, order, "reverse", 2, "derivation", name, None)
+    real_shell(folder / "programs", found.shell[:1])
+    assert parse((folder / "programs" / "two_orders-copy.fg").read_text()) == program
 
 
 def test_without_an_inverse_only_two_modes_are_checked(folder: Path) -> None:
     found = commands(load(FOLDER / "bottleneck.fg"), None, "forward", 0, "check", "bottleneck.fg", "bottleneck.fg")
-    assert "checks hold" in shell(folder, found.shell)
-    assert "all checks hold" in python(folder, found.python)
+    assert "checks hold" in shell(folder / "programs", found.shell)
+    assert "all checks hold" in python([(folder / "programs", found.python)])[0]
 
 
 def test_a_program_in_no_file_is_written_first(folder: Path) -> None:
@@ -146,17 +185,19 @@ def test_names_that_the_notation_cannot_write(folder: Path) -> None:
     order = tuple(range(program.n_steps))[::-1]
     found = commands(program, order, "reverse", 2, "derivation", "", None)
     shell(folder, found.shell)
-    python(folder, found.python)
+    python([(folder, found.python)])
 
 
 def test_dead_code_has_no_place_in_the_order(folder: Path) -> None:
     program = parse("inputs x, y\nd = f(x)\nu = g(x)\nv = h(y)\noutputs u, v")
+    scripts = []
     for order in (None, (2, 1)):
         found = commands(program, order, "reverse", 1, "derivation", "", None)
         graph = export(program, order, "reverse", 1, "graph", "svg", "")
         shell(folder, found.shell)
         assert (folder / graph.name).read_bytes() == graph.data
-        python(folder, found.python)
+        scripts.append((folder, found.python))
+    python(scripts)
 
 
 def test_long_orders_are_folded(folder: Path) -> None:
@@ -167,7 +208,7 @@ def test_long_orders_are_folded(folder: Path) -> None:
     found = commands(program, order, "reverse", 0, "check", "", None)
     assert max(map(len, found.python.splitlines()[2:])) < 1000
     text = found.python.replace("print(fg.verify(program, order=order))", "print(list(order)[:2], len(order))")
-    assert python(folder, text) == "['value_59', 'value_58'] 60\n"
+    assert python([(folder, text)])[0] == "['value_59', 'value_58'] 60\n"
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,9 @@ def test_names(what: str, name: str) -> None:
     assert file_name("models/polar.py:polar", what, "reverse", 1, "pdf").startswith("polar-")
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "a b\n\0c.fg", "<script>", "-rf", "...", "C:\\x\\y.fg", "", "名前.fg"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "a b\n\0c.fg", "<script>", "-rf", "...", "C:\\x\\y.fg", "", "名前.fg"]
+)
 def test_a_name_is_no_path_and_no_option(name: str) -> None:
     stem = stem_of(name)
     assert stem

@@ -141,8 +141,8 @@ class ApplicationView:
         changed: what differs between the two drawings.
         at: names of the vertices of the site that are shown.
         meanings: what the letters in the labels that are shown stand for.
-        values: the number at each vertex that is shown of the graph after, where numbers are asked for; None for one that is not
-            finite.
+        values: the number at each vertex that is shown of the graph after, where numbers are asked for; None for one
+            that is not finite.
         note: why numbers that were asked for are not shown; else empty.
     """
 

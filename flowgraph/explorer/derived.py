@@ -19,6 +19,7 @@ from flowgraph.explorer.limits import LIMITS
 from flowgraph.labels import PRIME, Label, ResidueLabels
 from flowgraph.lumping import lumps
 from flowgraph.modes import Derivation, Mode, derive, has_lumps
+from flowgraph.orders import legal_order
 from flowgraph.partials import (
     FloatPartials,
     FractionPartials,
@@ -27,7 +28,6 @@ from flowgraph.partials import (
     edge_slots,
     evaluate,
 )
-from flowgraph.orders import legal_order
 from flowgraph.program import Program, require_program
 from flowgraph.rewrite import Application
 from flowgraph.rewrite.derivation import Summary
