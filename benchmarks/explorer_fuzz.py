@@ -68,6 +68,8 @@ class Report:
         slowest_first: most seconds until the first byte.
         silence: most seconds without a byte while the client waited.
         slowest: most seconds until the last byte.
+        slowest_kind: of what request that was.
+        slow: seconds and request of all that took longer than two seconds.
         faults: what should not have happened, with the request.
         memory: (requests answered, MB of the server, MB of its workers).
     """
@@ -81,6 +83,7 @@ class Report:
     silence: float = 0.0
     slowest: float = 0.0
     slowest_kind: str = ""
+    slow: list[tuple[float, str]] = field(default_factory=list)
     faults: tuple[str, ...] = ()
     memory: list[tuple[int, float, float]] = field(default_factory=list)
 
@@ -361,6 +364,8 @@ async def _send(port: int, sent: Case, report: Report, timeout: float) -> None:
             writer.close()
     report.slowest_first = max(report.slowest_first, first)
     taken = time.perf_counter() - begin
+    if taken > 2.0:
+        report.slow.append((taken, _excerpt(sent)))
     if taken > report.slowest:
         kind = sent.request.get("kind") if isinstance(sent.request, dict) else None
         report.slowest, report.slowest_kind = taken, f"{sent.what}, {kind}"
