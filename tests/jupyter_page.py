@@ -32,9 +32,8 @@ CHROMIUM = (
     "--disable-component-update",
     "--disable-sync",
 )
-START = (
-    "import flowgraph as fg\nwidget = fg.explore('inputs x, y\\nu = f(x)\\nv = g(y)\\nw = h(u, v)\\noutputs w, v')\n"
-)
+PROGRAM = "inputs x, y\nu = f(x)\nv = g(y)\nw = h(u, v)\noutputs w, v"
+START = f"import flowgraph as fg\nwidget = fg.explore({PROGRAM!r})\n"
 PATIENCE = 30_000
 
 
@@ -89,6 +88,14 @@ def until(what: str, question: Callable[[], Any], answer: Any, seconds: float = 
     check(what, got == answer, got)
 
 
+def watched(page: Any) -> list[str]:
+    """What goes wrong in a page, as it happens."""
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    return faults
+
+
 class Jupyter:
     """A notebook in JupyterLab."""
 
@@ -137,6 +144,9 @@ def jupyter(python: str, output: Path, browser: Any) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
         (folder / "explorer.ipynb").write_text(json.dumps(notebook))
+        settings = folder / "jupyter_config_dir" / "labconfig" / "default_setting_overrides.json"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}))
         command = [
             *(python, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
             *("--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={folder}"),
@@ -145,9 +155,7 @@ def jupyter(python: str, output: Path, browser: Any) -> None:
         ]
         with server(command, port, folder) as address:
             page = browser.new_page(viewport={"width": 1280, "height": 900})
-            faults: list[str] = []
-            page.on("pageerror", lambda error: faults.append(str(error)))
-            page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+            faults = watched(page)
             page.goto(f"{address}/lab/tree/explorer.ipynb?reset")
             page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=PATIENCE * 2)
             page.get_by_text("| Idle").wait_for(timeout=PATIENCE * 2)
@@ -210,9 +218,96 @@ def jupyter(python: str, output: Path, browser: Any) -> None:
             page.screenshot(path=output / "jupyter-busy.png")
             until("what is done while a cell runs is done after it", lambda: rows(lab.view(0)), ["0", "1", "2"])
             check("no error in the console", not faults, faults)
+            for tab, view in (("derivation", "scene-after"), ("check", "verify")):
+                lab.view(0).locator(f"[data-testid=tab-{tab}]").click()
+                lab.view(0).locator(f"[data-testid={view}]").wait_for(timeout=PATIENCE)
+                page.wait_for_timeout(1_000)
+                page.screenshot(path=output / f"jupyter-{tab}.png")
+            lab.view(0).locator("[data-testid=tab-order]").click()
+            check("no error in the console", not faults, faults)
+            page.evaluate(
+                "fetch('/api/kernels').then(reply => reply.json()).then(([kernel]) => "
+                "window.jupyterapp.serviceManager.kernels.connectTo({model: kernel}).restart())"
+            )
+            page.wait_for_timeout(5_000)
+            lab.view(0).locator("[data-testid=row][data-step='0']").click()
+            page.get_by_text("waiting for Python").first.wait_for(timeout=10_000)
+            page.screenshot(path=output / "jupyter-restarted.png")
+            page.get_by_text("Python does not answer").first.wait_for(timeout=70_000)
+            check("after a restart of the kernel it is told that nobody answers", True)
+            lab.run(0)
+            lab.view(0).wait_for(timeout=PATIENCE)
+            until("running the cell again brings it back", lambda: rows(lab.view(0)), ["0", "1", "2"])
+            lab.command("kernelmenu:shutdown")
+            page.get_by_text("No Kernel").first.wait_for(timeout=PATIENCE)
+            lab.view(0).locator("[data-testid=row][data-step='0']").click()
+            page.get_by_text("Python does not answer").first.wait_for(timeout=PATIENCE)
+            check("without a kernel it is told at once", True)
 
 
-HOSTS = {"jupyter": jupyter}
+MARIMO = f"""
+import marimo
+app = marimo.App()
+
+@app.cell
+def _():
+    import marimo as mo
+    import flowgraph as fg
+    return fg, mo
+
+@app.cell
+def _(fg, mo):
+    widget = mo.ui.anywidget(fg.explore({PROGRAM!r}))
+    widget
+    return widget,
+
+@app.cell
+def _(mo, widget):
+    mo.md("order: " + " ".join(widget.order))
+    return
+
+@app.cell
+def _(mo, widget):
+    def back():
+        widget.order = None
+    button = mo.ui.button(label="original", on_click=lambda _: back())
+    button
+    return
+"""
+
+
+def marimo(python: str, output: Path, browser: Any) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder, port = Path(name), free_port()
+        (folder / "explorer.py").write_text(MARIMO)
+        settings = folder / "xdg_config_home" / "marimo" / "marimo.toml"
+        settings.parent.mkdir(parents=True)
+        settings.write_text('[display]\ntheme = "dark"\n')
+        command = [
+            *(python, "-m", "marimo", "-q", "run", "explorer.py", "--headless", "--no-token", "--host=127.0.0.1"),
+            f"--port={port}",
+        ]
+        with server(command, port, folder) as address:
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            faults = watched(page)
+            page.goto(address)
+            view = page.locator(".flowgraph-explorer [data-ready=true]").first
+            view.wait_for(timeout=PATIENCE * 2)
+            until("marimo: the widget shows the program", lambda: rows(view), ["0", "1", "2"])
+            view.locator("[data-testid=row][data-step='0']").click()
+            page.keyboard.press("Alt+ArrowDown")
+            until("marimo: Alt+Down moves a step", lambda: rows(view), ["1", "0", "2"])
+            page.get_by_text("order: v u w").wait_for(timeout=PATIENCE)
+            check("marimo: a cell that reads widget.order runs again", True)
+            theme = page.locator(".flowgraph-explorer").first.get_attribute("data-theme")
+            check("marimo: a dark page makes it dark", theme == "dark", theme)
+            page.screenshot(path=output / "marimo-dark.png")
+            page.get_by_role("button", name="original", exact=True).last.click()
+            until("marimo: an order set in Python is shown", lambda: rows(view), ["0", "1", "2"])
+            check("marimo: no error in the console", not faults, faults)
+
+
+HOSTS = {"jupyter": jupyter, "marimo": marimo}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -12,6 +13,9 @@ STATIC = Path(__file__).parent / "static"
 
 ENTRY = "explorer.js"
 """The module of the front end that has ``mount``."""
+
+STYLES = ("explorer.css", "views.css")
+"""Its style sheets, in order; ``page.js`` takes the same."""
 
 _BESIDE = re.compile(r"""^\s*(?:import|export)\b(?:[^;"']*?\bfrom)?\s*["']\./([\w.-]+)["']""", re.MULTILINE)
 
@@ -43,6 +47,28 @@ def front_end(folder: Path = STATIC, entry: str = ENTRY) -> tuple[tuple[str, str
             todo.extend(beside(texts[name]))
     graph: Mapping[str, tuple[str, ...]] = {name: beside(text) for name, text in sorted(texts.items())}
     return tuple((name, texts[name]) for name in TopologicalSorter(graph).static_order())
+
+
+def styles() -> str:
+    """The style sheets of the front end as one.
+
+    Example:
+        >>> ":host" in styles()
+        True
+    """
+    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in STYLES)
+
+
+def math_font() -> str:
+    """The font of the mathematics in the paper and in the figures, in base64. Its letters are where Unicode has them.
+
+    Example:
+        >>> len(math_font()) > 20_000
+        True
+    """
+    import matplotlib
+
+    return b64encode((Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "cmmi10.ttf").read_bytes()).decode()
 
 
 def beside(text: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from flowgraph.errors import InputError
 from flowgraph.explorer.action import Action, shown_study
 from flowgraph.explorer.actions import SetMode
 from flowgraph.explorer.editing import Open
-from flowgraph.explorer.front_end import STATIC, front_end
+from flowgraph.explorer.front_end import STATIC, front_end, math_font, styles
 from flowgraph.explorer.limits import LIMITS
 from flowgraph.explorer.protocol import Opened, answer
 from flowgraph.explorer.reordering import SetOrder
@@ -50,6 +50,7 @@ class Explorer(anywidget.AnyWidget):
     # A plain TraitType accepts anything, so that it is the checks below that say what is wrong.
     modules: traitlets.TraitType[list[list[str]], Any] = traitlets.TraitType([]).tag(sync=True)
     css: traitlets.TraitType[str, Any] = traitlets.TraitType("").tag(sync=True)
+    font: traitlets.TraitType[str, Any] = traitlets.TraitType("").tag(sync=True)
     state: traitlets.TraitType[dict[str, Any], Any] = traitlets.TraitType({}).tag(sync=True)
     theme: traitlets.TraitType[str, Any] = traitlets.TraitType("auto").tag(sync=True)
     height: traitlets.TraitType[str, Any] = traitlets.TraitType("640px").tag(sync=True)
@@ -73,7 +74,8 @@ class Explorer(anywidget.AnyWidget):
         self._opened = (Opened(name, source, text),) if text else ()
         super().__init__(
             modules=[list(module) for module in front_end()],
-            css=(STATIC / "explorer.css").read_text(encoding="utf-8"),
+            css=styles(),
+            font=math_font(),
             state=act(State(), Open(text, name, source), limits=LIMITS).state.to_json(),
             theme=theme,
             height=height,

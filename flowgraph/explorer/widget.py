@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from os import PathLike
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.errors import InputError
 from flowgraph.explorer.limits import LIMITS
 from flowgraph.explorer.study import study
-from flowgraph.language import format_program, load
+from flowgraph.language import format_program, load, read_file
 from flowgraph.program import Program
 from flowgraph.tracing import trace
 from flowgraph.user_code import number_of_parameters
@@ -96,8 +97,7 @@ def _opened(program: Any, n: int | None, at: Sequence[float] | None) -> tuple[Pr
         return None, program, "", None
     if isinstance(program, PathLike):
         path = Path(program)
-        found = load(path)
-        return found, path.read_text(encoding="utf-8"), path.name, str(path)
+        return load(path), read_file(path), path.name, shlex.quote(str(path))
     if isinstance(program, Program):
         return program, _text(program), "", None
     if traced:

@@ -59,11 +59,20 @@ async function loaded(modules) {
   }
 }
 
-/** Requests over the messages of a model. Every view has its own, and sees the messages of all. */
+/** Give the page the font of the mathematics, once; without it the system's own is taken. */
+function addFont(base64) {
+  const family = "fg-math";
+  if ([...document.fonts].some((face) => face.family === family)) return;
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  // Elsewhere than at the letters, the font has other signs than Unicode; its letters are slanted already.
+  document.fonts.add(new FontFace(family, bytes, { style: "italic", unicodeRange: "U+41-5A, U+61-7A" }));
+}
+
+/** Requests over the messages of a model. Every view has its own, and hears the messages to all. */
 export class Connection {
   kind = "widget";
   #model;
-  #shown;
+  #onQuiet;
   #patience;
   #waiting = new Map();
   #prefix = [...crypto.getRandomValues(new Uint32Array(2))].map((part) => part.toString(36)).join("");
@@ -72,18 +81,18 @@ export class Connection {
 
   /**
    * @param model the model of the widget
-   * @param {(state: object) => void} shown is told every state that the front end shows
+   * @param {(text: string) => void} onQuiet is told that the kernel is quiet
    */
-  constructor(model, shown, patience = PATIENCE) {
+  constructor(model, onQuiet, patience = PATIENCE) {
     this.#model = model;
-    this.#shown = shown;
+    this.#onQuiet = onQuiet;
     this.#patience = patience;
     model.on("msg:custom", this.#listener);
   }
 
   /**
    * @param {object} request
-   * @param {(progress: {what: string, done: number, total: number}) => void} [onProgress]
+   * @param {(message: {progress: {what: string, done: number, total: number}}) => void} [onProgress]
    * @returns {Promise<object>} the reply; where none comes, one that says so
    */
   request(request, onProgress) {
@@ -94,14 +103,9 @@ export class Connection {
       try {
         this.#model.send({ id, request });
       } catch (error) {
-        this.#end(id, this.#lost(request.seq, error));
+        this.#end(id, { error: { ...GONE, got: String(error) } });
       }
     });
-  }
-
-  /** @param {object} state what the front end shows now */
-  onState(state) {
-    this.#shown(state);
   }
 
   /** Forget what is under way. */
@@ -116,31 +120,26 @@ export class Connection {
     if (entry === undefined) return;
     if ("reply" in message) {
       this.#end(message.id, message.reply);
-    } else if ("progress" in message) {
+    } else {
       this.#wait(message.id);
-      entry.onProgress?.(message.progress);
+      entry.onProgress?.({ progress: message.progress });
     }
   }
 
   #wait(id) {
-    const entry = this.#waiting.get(id);
-    entry.timers.forEach(clearTimeout);
-    entry.timers = [
-      setTimeout(() => entry.onProgress?.({ what: BUSY, done: 0, total: 0 }), this.#patience.quiet),
-      setTimeout(() => this.#end(id, this.#lost(entry.seq)), this.#patience.lost),
-    ];
+    const { timers } = this.#waiting.get(id);
+    timers.splice(0).forEach(clearTimeout);
+    timers.push(
+      setTimeout(() => this.#onQuiet(BUSY), this.#patience.quiet),
+      setTimeout(() => this.#end(id, { error: GONE }), this.#patience.lost),
+    );
   }
 
   #end(id, reply) {
-    const entry = this.#waiting.get(id);
-    if (entry === undefined) return;
+    const { seq, resolve, timers } = this.#waiting.get(id);
     this.#waiting.delete(id);
-    entry.timers.forEach(clearTimeout);
-    entry.resolve(reply);
-  }
-
-  #lost(seq, error) {
-    return { seq: seq ?? null, error: error ? { ...GONE, got: String(error) } : GONE };
+    timers.forEach(clearTimeout);
+    resolve({ ...reply, seq });
   }
 }
 
@@ -157,23 +156,22 @@ function isDark(element) {
   return matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Keep an element's data-theme like the notebook's, or as the trait `theme` says. */
-function followTheme(model, host) {
+/** Where the explorer's theme is "auto", keep it like the notebook's; the browser's own would be another matter. */
+function followTheme(host, app) {
   const update = () => {
-    const theme = model.get("theme");
-    host.dataset.theme = theme === "auto" ? (isDark(host.parentElement) ? "dark" : "light") : theme;
+    if (app.theme !== "auto") return;
+    const theme = isDark(host.parentElement) ? "dark" : "light";
+    if (host.dataset.theme !== theme) host.dataset.theme = theme;
   };
-  // A theme's style sheet may arrive after the attribute that names it, and may fade in.
-  const later = () => [0, 300, 1_000].forEach((delay) => setTimeout(update, delay));
-  const observer = new MutationObserver(later);
-  for (const element of [document.documentElement, document.body]) observer.observe(element, { attributes: true });
-  model.on("change:theme", update);
+  // A theme's style sheet may come after the attribute that names it, and may fade in.
+  const soon = () => [0, 300, 1_000].forEach((delay) => setTimeout(update, delay));
+  const page = new MutationObserver(soon);
+  for (const element of [document.documentElement, document.body]) page.observe(element, { attributes: true });
+  const own = new MutationObserver(update);
+  own.observe(host, { attributeFilter: ["data-theme"] });
   update();
-  later();
-  return () => {
-    observer.disconnect();
-    model.off("change:theme", update);
-  };
+  soon();
+  return () => [page, own].forEach((observer) => observer.disconnect());
 }
 
 /** Keys stay inside: a notebook in command mode would take single letters, arrows and Ctrl+Z for itself. */
@@ -189,26 +187,33 @@ function keepKeys(el) {
   };
 }
 
-/** Keep what is shown and the trait `state` the same. `app.adopt` shows a state that came from elsewhere. */
+/** Keeps what a view shows and the trait `state` the same. */
 class Shown {
   #model;
-  #text = "";
-  app = null;
-  follow = () => {
+  #app = null;
+  #text;
+  #follow = () => {
     const state = this.#model.get("state");
     const text = JSON.stringify(state);
-    if (text === this.#text) return;
+    if (text === this.#text || this.#app === null) return;
     this.#text = text;
-    this.app?.adopt(state);
+    this.#app.state = state;
+    this.#app.act(null);
   };
 
   constructor(model) {
     this.#model = model;
     this.#text = JSON.stringify(model.get("state"));
-    model.on("change:state", this.follow);
+    model.on("change:state", this.#follow);
   }
 
-  /** The front end shows this state. */
+  /** The view is there; what has come in the meantime is shown. */
+  begin(app) {
+    this.#app = app;
+    this.#follow();
+  }
+
+  /** The view shows this state. */
   publish(state) {
     const text = JSON.stringify(state);
     if (text === this.#text) return;
@@ -218,38 +223,53 @@ class Shown {
   }
 
   close() {
-    this.#model.off("change:state", this.follow);
+    this.#model.off("change:state", this.#follow);
   }
 }
 
-async function render({ model, el }) {
+/** The element for the explorer, as high as the trait says. */
+function framed(model, el) {
   const host = document.createElement("div");
   host.className = "flowgraph-explorer";
   Object.assign(host.style, {
     display: "block",
-    height: model.get("height"),
+    boxSizing: "border-box",
     minHeight: "16rem",
+    border: "1px solid color-mix(in srgb, currentcolor 22%, transparent)",
+    borderRadius: "4px",
     overflow: "hidden",
     resize: "vertical",
   });
-  const resized = () => (host.style.height = model.get("height"));
-  model.on("change:height", resized);
+  const update = () => {
+    host.style.height = model.get("height");
+  };
+  model.on("change:height", update);
+  update();
   el.append(host);
+  const end = () => {
+    model.off("change:height", update);
+    host.remove();
+  };
+  return [host, end];
+}
+
+async function render({ model, el }) {
+  const [host, unframe] = framed(model, el);
   const shown = new Shown(model);
-  const connection = new Connection(model, (state) => shown.publish(state));
-  const ends = [
-    followTheme(model, host),
-    keepKeys(el),
-    () => shown.close(),
-    () => connection.close(),
-    () => model.off("change:height", resized),
-    () => host.remove(),
-  ];
+  let app = null;
+  const connection = new Connection(model, (text) => app?.toast("info", text));
+  const ends = [keepKeys(el), () => shown.close(), () => connection.close(), unframe];
   try {
+    addFont(model.get("font"));
     const { mount } = await loaded(model.get("modules"));
-    const app = await mount(host, connection, { css: model.get("css"), state: model.get("state") });
-    shown.app = app;
-    ends.unshift(() => app.destroy());
+    const [css, theme, state] = ["css", "theme", "state"].map((name) => model.get(name));
+    const onState = (after) => shown.publish(after);
+    // Without a program the explorer begins with an example, as the page does.
+    app = mount(host, connection, { css, theme, state: state.text === "" ? undefined : state, onState });
+    shown.begin(app);
+    const setTheme = () => app.setTheme(model.get("theme"));
+    model.on("change:theme", setTheme);
+    ends.unshift(followTheme(host, app), () => model.off("change:theme", setTheme), () => app.destroy());
   } catch (error) {
     host.textContent = `The explorer could not be shown: ${error}`;
     host.style.height = "auto";
