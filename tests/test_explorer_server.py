@@ -23,10 +23,11 @@ from benchmarks.explorer_fuzz import fuzz
 from flowgraph.errors import InputError
 from flowgraph.explorer import server as server_module
 from flowgraph.explorer.actions import ACTIONS
+from flowgraph.explorer.front_end import STATIC
 from flowgraph.explorer.lanes import LANES, SLOW_ACTIONS, Bounds, lane_of, seconds
 from flowgraph.explorer.limits import LIMITS, Limits
 from flowgraph.explorer.protocol import KINDS
-from flowgraph.explorer.server import HOST, POLICY, STATIC, application, listen, refusal
+from flowgraph.explorer.server import HOST, POLICY, application, listen, refusal
 from tests.explorer_server import STAND_IN, Client, alive, running, wait_until
 
 JSON = {"Content-Type": "application/json"}
