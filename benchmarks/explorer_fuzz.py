@@ -241,16 +241,18 @@ def _broken(random: Random, body: bytes) -> bytes:
 
 def _oversized(random: Random, request: dict[str, Json]) -> dict[str, Json]:
     most = random.choice((LIMITS.text - 10, LIMITS.text + 1, 2 * LIMITS.text, LIMITS.request))
-    lines = {
-        "comment": "# " + "x" * (most - 3),
-        "steps": "inputs x\n" + "x = exp(x)\n" * min(most // 11, 40_000) + "outputs x",
-        "names": "inputs " + ", ".join(f"x{k}" for k in range(most // 9)) + "\noutputs x0",
-        "brackets": "inputs x\ny = " + "(" * (most // 2) + "x" + ")" * (most // 2) + "\noutputs y",
-        "sum": "inputs x\ny = x" + "+x" * (min(most, 300_000) // 2) + "\noutputs y",
-    }
-    text = lines[random.choice(list(lines))]
+    texts: tuple[Callable[[], str], ...] = (
+        lambda: "# " + "x" * (most - 3),
+        lambda: "inputs x\n" + "x = exp(x)\n" * min(most // 11, 40_000) + "outputs x",
+        lambda: "inputs " + ", ".join(f"x{k}" for k in range(most // 9)) + "\noutputs x0",
+        lambda: "inputs x\ny = " + "(" * (most // 2) + "x" + ")" * (most // 2) + "\noutputs y",
+        lambda: "inputs x\ny = x" + "+x" * (min(most, 300_000) // 2) + "\noutputs y",
+    )
+    text = random.choice(texts)()
     state = {**request["state"], "text": text, "shown": None}
-    state |= random.choice(({}, {"order": list(range(most // 8))}, {"past": [junk(random)] * 300}))
+    more = random.choice(("", "order", "past"))
+    state |= {"order": list(range(most // 8))} if more == "order" else {}
+    state |= {"past": [junk(random)] * 300} if more == "past" else {}
     return {**request, "state": state}
 
 
@@ -438,7 +440,9 @@ async def _fuzz(port: int, count: int, seed: int, timeout: float, look: Callable
 
     async def work() -> None:
         for number in numbers:
-            await _send(port, case(seed, number, texts, states), report, timeout)
+            # In a thread: while a large request is made, the answers to others must not seem late.
+            made = await asyncio.to_thread(case, seed, number, texts, states)
+            await _send(port, made, report, timeout)
             look(number + 1, report)
 
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
@@ -489,11 +493,11 @@ def main() -> int:
 
         def look(number: int, report: Report) -> None:
             if number % max(1, options.count // 20) == 0:
-                workers = sum(map(_megabytes, _children(process.pid)))
-                report.memory.append((number, _megabytes(process.pid), workers))
+                server, workers = _megabytes(process.pid), [*map(_megabytes, _children(process.pid))]
+                report.memory.append((number, server, sum(workers)))
                 sys.stderr.write(
-                    f"{number:>7,} requests  {time.perf_counter() - begin:6.0f} s  server "
-                    f"{report.memory[-1][1]:.0f} MB  workers {workers:.0f} MB\n"
+                    f"{number:>7,} requests  {time.perf_counter() - begin:6.0f} s  server {server:.0f} MB  "
+                    f"workers {' + '.join(f'{each:.0f}' for each in workers)} MB\n"
                 )
 
         try:
