@@ -224,13 +224,25 @@ def jupyter(python: str, output: Path, browser: Any) -> None:
                 page.wait_for_timeout(1_000)
                 page.screenshot(path=output / f"jupyter-{tab}.png")
             lab.view(0).locator("[data-testid=tab-order]").click()
+            lab.view(0).locator("[data-testid=row][data-step='0']").click()
+            page.keyboard.press("Alt+ArrowDown")
+            until("a step is moved", lambda: rows(lab.view(0)), ["1", "0", "2"])
+            page.keyboard.press("Control+s")
+            dirty = "window.jupyterapp.shell.currentWidget.context.model.dirty"
+            until("Ctrl+S in the explorer saves the notebook", lambda: page.evaluate(dirty), False)
             check("no error in the console", not faults, faults)
+            page.reload()
+            lab.view(0).wait_for(timeout=PATIENCE * 2)
+            until("after reloading the page it is as it was", lambda: rows(lab.view(0)), ["1", "0", "2"])
+            lab.view(0).locator("[data-testid=row][data-step='0']").click()
+            page.keyboard.press("Alt+ArrowUp")
+            until("and it goes on", lambda: rows(lab.view(0)), ["0", "1", "2"])
             page.evaluate(
                 "fetch('/api/kernels').then(reply => reply.json()).then(([kernel]) => "
                 "window.jupyterapp.serviceManager.kernels.connectTo({model: kernel}).restart())"
             )
             page.wait_for_timeout(5_000)
-            lab.view(0).locator("[data-testid=row][data-step='0']").click()
+            lab.view(0).locator("[data-testid=row][data-step='1']").click()
             page.get_by_text("waiting for Python").first.wait_for(timeout=10_000)
             page.screenshot(path=output / "jupyter-restarted.png")
             page.get_by_text("Python does not answer").first.wait_for(timeout=70_000)
