@@ -9,9 +9,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +47,14 @@ class Client:
     """Talks to a server on this machine."""
 
     port: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    stop: Callable[[], None]
 
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         begin = time.perf_counter()
-        connection.request(method, path, body, {**self.headers, **(headers or {})})
+        connection.request(method, path, body, dict(headers or {}))
         response = connection.getresponse()
         first = time.perf_counter() - begin
         data = response.read()
@@ -86,12 +86,16 @@ def running(
     there = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(run(app, server, place, lambda _: there.set())))
     thread.start()
-    try:
-        assert there.wait(30)
-        yield Client(place.getsockname()[1])
-    finally:
+
+    def stop() -> None:
         server.should_exit = True
         thread.join(30)
+
+    try:
+        assert there.wait(60)
+        yield Client(place.getsockname()[1], stop)
+    finally:
+        stop()
         place.close()
     assert not thread.is_alive()
 

@@ -130,13 +130,15 @@ def drawing(graph: FlowGraph, options: LayoutOptions) -> Scene:
 
 
 def drawings(
-    items: Sequence[tuple[FlowGraph, LayoutOptions]], least: Grid | None = None
+    items: Sequence[tuple[FlowGraph, LayoutOptions]], least: Grid | None = None, attempts: int = _ATTEMPTS
 ) -> tuple[tuple[Scene, ...], Grid]:
     """Draw several graphs on one grid: every register has the same x in all of them, and every time the same y.
 
     Args:
         items: graphs, with how each is drawn.
         least: a grid that must not shrink: its columns and rows are kept, and moved apart only.
+        attempts: how often to try, moving columns and rows apart in between, before labels without room go into a
+            legend.
 
     Returns:
         The drawings in the coordinates of ``drawing``, and the grid they stand on.
@@ -159,7 +161,7 @@ def drawings(
         for frame in frames:
             frame.spread(grid.widths, grid.heights)
     results = _attempts(frames)
-    for _ in range(_ATTEMPTS - 1):
+    for _ in range(attempts - 1):
         if not any(result.homeless or result.lonely for result in results):
             break
         for frame, result in zip(frames, results, strict=True):

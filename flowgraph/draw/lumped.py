@@ -24,7 +24,7 @@ from flowgraph.draw.panel import SMALL, code_line, stack
 from flowgraph.draw.route import Place, Router
 from flowgraph.draw.scene import Band, Circle, Curve, Ink, Label, Line, Scene
 from flowgraph.draw.text import claimed_width, measure, name_latex, plain, write
-from flowgraph.lumping import Lumping, lumps
+from flowgraph.lumping import Lumping
 from flowgraph.orders import legal_order
 from flowgraph.program import Program
 from flowgraph.structure import Certificate, decompose
@@ -263,7 +263,9 @@ def _with_certificate(table: Rows, certificate: Certificate, drawn: Scene) -> Sc
     )
     left, _, right, bottom = drawn.bounds
     letters = max(40, int((right - left) / (0.42 * SMALL)))
-    lines = textwrap.wrap(f"singular for every x: {certificate}", letters)
+    program = table.lumping.program
+    what = "singular for every x" if program.n_inputs == program.n_outputs else "no inverse"
+    lines = textwrap.wrap(f"{what}: {certificate}", letters)
     labels = tuple(
         write(line, (left + _MARGIN, bottom + (k + 1.6) * 1.5 * SMALL), SMALL, anchor="start")
         for k, line in enumerate(lines)

@@ -153,7 +153,7 @@ class Undo(PlainAction):
         if not state.past:
             return Outcome(state, (Message("info", "there is nothing to undo", action="undo"),))
         before, again = _turned(state, state.past[-1], limits)
-        return Outcome(replace(before, past=state.past[:-1], future=(*state.future, again)))
+        return Outcome(replace(before, past=state.past[:-1], future=(*state.future, again)[-limits.history :]))
 
 
 @final
@@ -167,7 +167,7 @@ class Redo(PlainAction):
         if not state.future:
             return Outcome(state, (Message("info", "there is nothing to redo", action="redo"),))
         after, back = _turned(state, state.future[-1], limits)
-        return Outcome(replace(after, past=(*state.past, back), future=state.future[:-1]))
+        return Outcome(replace(after, past=(*state.past, back)[-limits.history :], future=state.future[:-1]))
 
 
 def _turned(state: State, change: Change, limits: Limits) -> tuple[State, Change]:

@@ -42,8 +42,11 @@ from flowgraph.symbolic import graph_rows, push
 
 Tell = Callable[[str, int, int], None]
 
+_PRIMAL = "The program as it stands: one vertex for each value, one edge for each argument."
 _STYLE = LayoutOptions(times=True)
 _MARGIN = 6.0
+_ATTEMPTS = 3
+"""How often a graph is laid out anew to make room for labels, which makes its rows higher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +214,7 @@ class Given:
 # -- the timeline ---------------------------------------------------------------------------------------------------
 
 
-def timeline(
-    program: Program, order: tuple[int, ...] | None, mode: Mode | str, tell: Tell | None = None
-) -> Timeline:
+def timeline(program: Program, order: tuple[int, ...] | None, mode: Mode | str, tell: Tell | None = None) -> Timeline:
     """The stages and applications of the derivation of a mode along an order.
 
     Args:
@@ -248,7 +249,7 @@ def timeline(
 
 
 def _stages(derivation: Derivation) -> tuple[Stage, ...]:
-    stages = [Stage("primal", "", "Primal data-flow graph", "The program as it stands.", "", "", 0, 0)]
+    stages = [Stage("primal", "", "Primal data-flow graph", _PRIMAL, "", "", 0, 0)]
     table = derivation.mode.stages
     if tuple(name for name, _ in table) != tuple(derivation.stages)[1:]:
         table = derivation.mode.stages_with_lumps
@@ -256,9 +257,7 @@ def _stages(derivation: Derivation) -> tuple[Stage, ...]:
     for name, rule_name in table:
         rule = RULES[rule_name]
         stop = at + sum(step.stage == name for step in derivation.steps)
-        stages.append(
-            Stage(name, rule.name, rule.title, rule.tooltip, rule.reference, str(rule.effect), at, stop)
-        )
+        stages.append(Stage(name, rule.name, rule.title, rule.tooltip, rule.reference, str(rule.effect), at, stop))
         at = stop
     return tuple(stages)
 
@@ -304,7 +303,9 @@ def application(
     derivation = derivation_of(at)
     if not 0 <= position <= len(derivation.steps):
         raise InputError(
-            f"the {at.mode} derivation has no such position", got=str(position), expected=f"0 to {len(derivation.steps)}"
+            f"the {at.mode} derivation has no such position",
+            got=str(position),
+            expected=f"0 to {len(derivation.steps)}",
         )
     numeric, note = _numeric(at, numbers)
     pair = _graphs(at, position, numeric)
@@ -319,7 +320,7 @@ def application(
         stage=derivation.stage_at(position),
         rule=rule.name if rule else "",
         title=rule.title if rule else "Primal data-flow graph",
-        tooltip=rule.tooltip if rule else "The program as it stands: one vertex for each value, one edge for each argument.",
+        tooltip=rule.tooltip if rule else _PRIMAL,
         reference=rule.reference if rule else "",
         effect=str(rule.effect) if rule else "",
         site=summary.site if summary else "",
@@ -427,14 +428,12 @@ def _draw(
         part = view(graph, window, options.accent)
         items.append((part.graph, part.options(options)))
     grid, page = _grid(at, stages[-1], window)
-    scenes, used = drawings(items, grid)
+    scenes, used = drawings(items, grid, _ATTEMPTS)
     box = hull([page, *(scene.bounds for scene in scenes)] + ([] if used.bounds is None else [used.bounds]))
     return values, tuple(_on_page(scene, box) for scene in scenes), tuple(graph for graph, _ in items)
 
 
-def _options(
-    derivation: Derivation, stage: str, graph: FlowGraph, gone: frozenset[VertexId]
-) -> LayoutOptions:
+def _options(derivation: Derivation, stage: str, graph: FlowGraph, gone: frozenset[VertexId]) -> LayoutOptions:
     here = {vertex.id for vertex in graph.vertices}
     ghosts = tuple(sorted(place for place in gone if place not in here))
     return replace(
@@ -469,7 +468,7 @@ def _grid(at: Case, stage: str, window: Window) -> tuple[Grid, Box]:
         options = _options(derivation, name, derivation.stages[name], gone)
         part = view(derivation.stages[name], window, options.accent)
         items.append((part.graph, part.options(options)))
-    scenes, grid = drawings(items, window.grid)
+    scenes, grid = drawings(items, window.grid, _ATTEMPTS)
     return grid, hull([scene.bounds for scene in scenes])
 
 

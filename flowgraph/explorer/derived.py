@@ -206,7 +206,8 @@ def _symbols_at_a_point(application: Application, at: Case) -> str | None:
                 values.setdefault(str(atom), random.randrange(1, PRIME))
     algebra = ResidueLabels(1)
     before, after = (convert_labels(graph, algebra, values) for graph in (application.before, application.after))
-    return check_application(Application(application.step, before, after), derivation_of(at).rules[application.step.rule])
+    step = application.step
+    return check_application(Application(step, before, after), derivation_of(at).rules[step.rule])
 
 
 # -- numbers --------------------------------------------------------------------------------------------------------

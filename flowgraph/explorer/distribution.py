@@ -118,7 +118,9 @@ def distribution(study: Study, order: Order | None, seed: int, tell: Tell) -> Di
         tell("orders", done, len(drawn))
         sample.append(costed(study, entry))
     best, original, current = costed(study, study.best), costed(study, None), costed(study, order)
-    worst = max((*sample, original, best), key=lambda entry: (entry.operations or 0, -entry.lumps))
+    # What is too much to count costs more than what is not; of equals, the order at hand is the one.
+    everything = (current, *sample, original, best)
+    worst = max(everything, key=lambda entry: (entry.operations is None, entry.operations or 0, -entry.lumps))
     return Distribution(seed, tuple(sample), best, original, current, worst)
 
 

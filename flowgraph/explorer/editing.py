@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import Self, final
@@ -51,7 +51,7 @@ class Open(Action):
             position=0,
             selection=None,
         )
-        if not state.text:
+        if not (state.text or state.shown or state.past):
             return Outcome(replace(fresh, past=(), future=()))
         return Outcome(state.changed(fresh, Edited.of(state, shortened_name(f"opening of {self.name}")), limits))
 
@@ -78,7 +78,7 @@ class Edit(Action):
             return Outcome(state)
         old, new = shown_study(state, limits), readable_study(self.text, limits)
         if self.text == state.shown:
-            return Outcome(replace(state, text=self.text, shown=None))
+            return Outcome(_returned(replace(state, text=self.text, shown=None, future=())))
         if new is None:
             after = replace(state, text=self.text, shown=None if old is None else state.good)
             return Outcome(self._noted(state, after, limits))
@@ -94,31 +94,50 @@ class Edit(Action):
         return state.changed(after, Edited.of(state, "edit of the text"), limits)
 
 
+def _returned(state: State) -> State:
+    """A state whose text is the last good one again, without an edit that would lead back to itself."""
+    last = state.past[-1] if state.past else None
+    if last is not None and last == Edited.of(state, last.label):
+        return replace(state, past=state.past[:-1])
+    return state
+
+
 def _carried_over(before: Study, order: Order | None, new: Study) -> tuple[Order | None, tuple[Message, ...]]:
-    """The order of a program after an edit: by name as before, new steps after the one they follow in the text."""
+    """The order of a program after an edit: by name as before, new steps after the one they follow in the text.
+
+    The steps that were there keep their order where any legal order does.
+    """
     if order is None:
         return None, ()
     rank = {name: place for place, name in enumerate(before.names(order))}
     n = new.program.n_inputs
-    wish: dict[int, tuple[float, int]] = {}
-    last = -1.0
+    wish: dict[int, tuple[int, int]] = {}
+    stayed: dict[int, int] = {}
+    last = -1
     for place, step in enumerate(new.own):
-        last = rank.get(new.program.name(n + step), last)
+        old = rank.get(new.program.name(n + step))
+        if old is not None:
+            last = stayed[step] = old
         wish[step] = (last, place)
-    found = _nearest_legal(new, wish)
-    kept = [step for step in sorted(wish, key=lambda step: wish[step])]
-    told = () if list(found) == kept else (Message("info", "the order was changed where the new text asks for it"),)
-    return new.legal(found), told
-
-
-def _nearest_legal(of: Study, wish: Mapping[int, tuple[float, int]]) -> Order:
-    """A legal order that takes, of the steps that could come next, always the one with the least wish."""
-    flow = of.structure.flow
-    waiting = dict.fromkeys(wish, 0)
     readers: dict[int, list[int]] = {step: [] for step in wish}
-    for first, then in zip(flow.before.tolist(), flow.after.tolist(), strict=True):
-        waiting[then] += 1
+    for first, then in zip(new.structure.flow.before.tolist(), new.structure.flow.after.tolist(), strict=True):
         readers[first].append(then)
+    # A new step never keeps one that was there waiting for one that came after it.
+    for step in reversed(new.own):
+        if step not in stayed:
+            wish[step] = min((wish[step], *(wish[reader] for reader in readers[step])))
+    found = _nearest_legal(readers, wish)
+    places = [stayed[step] for step in found if step in stayed]
+    told = Message("info", "the order was changed where the new text asks for it")
+    return new.legal(found), () if places == sorted(places) else (told,)
+
+
+def _nearest_legal(readers: Mapping[int, Sequence[int]], wish: Mapping[int, tuple[int, int]]) -> Order:
+    """A legal order that takes, of the steps that could come next, always the one with the least wish."""
+    waiting = dict.fromkeys(wish, 0)
+    for others in readers.values():
+        for reader in others:
+            waiting[reader] += 1
     ready = [(wish[step], step) for step, count in waiting.items() if count == 0]
     heapify(ready)
     found = []

@@ -192,6 +192,10 @@ class _Worker:
                     os.killpg(self._process.pid, signal.SIGKILL)
                 else:
                     self._process.kill()
+        # asyncio sees the end of a process only when its pipes are empty.
+        if self._process.stdout is not None:
+            while await self._process.stdout.read(1 << 20):
+                pass
         await self._process.wait()
 
     async def _write(self, line: bytes) -> None:

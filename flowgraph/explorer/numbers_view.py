@@ -30,6 +30,9 @@ DENSE = 1_000_000
 """Up to so many entries of all tangents together J is made as a whole; above, only its product with the vector."""
 
 
+_TOLERANCE = 1e-6
+
+
 @dataclass(frozen=True, slots=True)
 class ModeNumbers:
     """One mode at a point.
@@ -275,7 +278,9 @@ class _Oracle:
         error = float(np.max(np.abs(found - expected), initial=0.0)) / (scale or 1.0)
         if error == 0.0:
             return f"agrees with the {what} to rounding"
-        return f"{'agrees with' if error < 1e-6 else 'DIFFERS from'} the {what} {'to' if error < 1e-6 else 'by'} {error:.0e}"
+        if error < _TOLERANCE:
+            return f"agrees with the {what} to {error:.0e}"
+        return f"DIFFERS from the {what} by {error:.0e}"
 
     def _jacobian(self) -> Array:
         n = self._program.n_inputs

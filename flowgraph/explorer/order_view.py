@@ -8,7 +8,7 @@ Reference: arXiv:2411.18786, section on lumps; THEORY sections 5 to 7.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -107,8 +107,13 @@ class OrderView:
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object; tuples become lists when it is written."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**plain, "lumps": [asdict(lump) for lump in self.lumps], "blocks": [asdict(b) for b in self.blocks]}
+        plain = _plain(self)
+        return {**plain, "lumps": [_plain(lump) for lump in self.lumps], "blocks": [_plain(b) for b in self.blocks]}
+
+
+def _plain(record: OrderView | LumpView | BlockView) -> dict[str, Any]:
+    # ``asdict`` copies what is inside, which takes longer than all the rest of a long program's view.
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def order_view(study: Study, order: Order | None) -> OrderView:
@@ -252,13 +257,13 @@ def _blocks(study: Study, along: Along, total: int) -> tuple[BlockView, ...]:
     cost = {piece.index: piece.cost for piece in study.blocks.pieces} if study.blocks else {}
     row = np.zeros(study.program.n_steps, dtype=np.int64)
     row[lumping.order] = np.arange(1, total + 1)
-    active = study.structure.flow.active
+    done = np.concatenate([[0], np.cumsum(study.structure.flow.active[lumping.order])])
+    active = np.diff(done[lumping.bounds]).tolist()
     found = []
     for index in np.flatnonzero(blocks.sizes > 1).tolist():
         block = blocks[index]
         rows = np.sort(row[list(block.steps)])
-        lump = lumping[lumping.lump_at(int(rows[0]))]
-        if np.count_nonzero(active[list(lump.steps)]) == len(rows):
+        if active[lumping.lump_at(int(rows[0]))] == len(rows):
             continue
         local = cost.get(index)
         found.append(

@@ -6,6 +6,7 @@ started with.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,9 +15,11 @@ from typing import Any
 from flowgraph.errors import FlowgraphError, InputError
 from flowgraph.example_programs import examples
 from flowgraph.explorer.actions import ACTIONS, read_action
+from flowgraph.explorer.commands import commands
 from flowgraph.explorer.derivation_view import Given, application, timeline
 from flowgraph.explorer.details import explain
 from flowgraph.explorer.distribution import Tell, distribution
+from flowgraph.explorer.exports import export
 from flowgraph.explorer.limits import LIMITS, Limits
 from flowgraph.explorer.messages import error_json
 from flowgraph.explorer.numbers_view import numbers
@@ -136,6 +139,22 @@ def _verify(asked: Asked) -> dict[str, Any]:
     return {"verification": {**report.to_json(), "left_out": left_out}}
 
 
+def _export(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    what, format = asked.fields.text("what", _NAME), asked.fields.text("format", _NAME)
+    at = (of.steps(state.order), state.mode, state.position)
+    file = export(of.program, *at, what, format, state.name, asked.tell)
+    return {"file": {"name": file.name, "media": file.media, "base64": b64encode(file.data).decode()}}
+
+
+def _commands(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    # A text that was edited is no longer what the file says.
+    source = state.source if state.shown is None else None
+    found = commands(of.program, state.order, state.mode, state.position, state.tab, state.name, source)
+    return {"commands": found.to_json()}
+
+
 def _programs(asked: Asked) -> dict[str, Any]:
     found = [
         {"name": entry.name, "source": entry.source, "text": entry.text, "summary": "", "opened": True}
@@ -158,6 +177,8 @@ KINDS: Mapping[str, Callable[[Asked], dict[str, Any]]] = MappingProxyType(
         "application": _application,
         "numbers": _numbers,
         "verify": _verify,
+        "export": _export,
+        "commands": _commands,
         "programs": _programs,
     }
 )

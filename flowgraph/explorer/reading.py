@@ -58,7 +58,7 @@ class Fields:
         value = self._data.get(name)
         if not isinstance(value, str) or len(value) > most:
             raise self.error(name, f"a text of at most {most:,} characters")
-        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+        if not _is_sendable(value):
             raise self.error(name, "a text without halves of surrogate pairs")
         return value
 
@@ -94,7 +94,7 @@ class Fields:
     def texts(self, name: str, most: int, length: int) -> tuple[str, ...]:
         """A list of texts."""
         expected = f"texts of at most {length:,} characters"
-        return self._list(name, most, expected, lambda x: isinstance(x, str) and len(x) <= length)
+        return self._list(name, most, expected, lambda x: isinstance(x, str) and len(x) <= length and _is_sendable(x))
 
     def objects(self, name: str, most: int) -> tuple[Fields, ...]:
         """A list of JSON objects."""
@@ -113,6 +113,11 @@ class Fields:
 def is_integer(value: object) -> bool:
     """Whether a value of JSON is a whole number; True is none."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_sendable(text: str) -> bool:
+    """Whether a text can be written as UTF-8: it holds no half of a surrogate pair."""
+    return text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _is_number(value: object) -> bool:

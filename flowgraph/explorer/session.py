@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from flowgraph.errors import FlowgraphError, ParseError
-from flowgraph.explorer.action import Action, Outcome, shown_study
+from flowgraph.explorer.action import Action, Outcome, readable_study, shown_study
 from flowgraph.explorer.actions import ACTIONS
 from flowgraph.explorer.details import Detail, detail_of
 from flowgraph.explorer.distribution import Tell, costed
@@ -199,7 +199,9 @@ def act(state: State, action: Action | None, tell: Tell | None = None, limits: L
         # What is wrong with the text is told by ``view``.
         told = () if isinstance(error, ParseError) else (message_of(error, _name_of(action)),)
         return Outcome(settled.state, (*settled.messages, *told))
-    return Outcome(outcome.state, (*settled.messages, *outcome.messages))
+    # A history from elsewhere may lead to an order that does not fit its text.
+    after = _settled(outcome.state, limits)
+    return Outcome(after.state, (*settled.messages, *outcome.messages, *after.messages))
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -211,7 +213,12 @@ def _name_of(action: Action) -> str:
 
 
 def _settled(state: State, limits: Limits) -> Outcome:
-    """The state with an order that fits its program; one that comes from elsewhere may have another."""
+    """The state with an order that fits its program, and a program that is shown only where the text is none.
+
+    One that comes from elsewhere may have others.
+    """
+    if state.shown is not None and (readable_study(state.text, limits) or not readable_study(state.shown, limits)):
+        state = replace(state, shown=None)
     if state.order is None:
         return Outcome(state)
     of = shown_study(state, limits)

@@ -359,9 +359,9 @@ class State:
         """``after``, with the change noted so that it can be undone; beyond the limits the oldest are forgotten."""
         kept: list[Change] = [change]
         room = limits.history_size - change.size
-        for earlier in reversed(self.past[-(limits.history - 1) :]):
+        for earlier in reversed(self.past):
             room -= earlier.size
-            if room < 0:
+            if room < 0 or len(kept) >= limits.history:
                 break
             kept.append(earlier)
         return replace(after, past=tuple(reversed(kept)), future=())

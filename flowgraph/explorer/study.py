@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowgraph.costs import Operations
-from flowgraph.errors import InputError
+from flowgraph.errors import FlowgraphError, InputError
 from flowgraph.explorer.limits import Limits
 from flowgraph.language import parse
 from flowgraph.local_systems import Counted, count_blocks, count_lumps, forward_count, unit_labels
@@ -115,11 +115,22 @@ def study(text: str, limits: Limits) -> Study:
             expected=f"at most {limits.text:,}",
             remedy="use the command line: flowgraph analyze",
         )
-    return _study(text, limits)
+    found = _study(text, limits)
+    if isinstance(found, FlowgraphError):
+        raise found.with_traceback(None)
+    return found
 
 
 @lru_cache(maxsize=_TEXTS)
-def _study(text: str, limits: Limits) -> Study:
+def _study(text: str, limits: Limits) -> Study | FlowgraphError:
+    """The study, or why there is none: reading a long text with a mistake takes as long as reading a good one."""
+    try:
+        return _read(text, limits)
+    except FlowgraphError as error:
+        return error.with_traceback(None)
+
+
+def _read(text: str, limits: Limits) -> Study:
     program = parse(text)
     for count, most, noun in (
         (program.n_steps, limits.steps, "steps"),

@@ -1,13 +1,14 @@
 /** Checks: all four modes verified here and now, and the modes with numbers, as tables and on the edges of a graph. */
 
-import {ask, button, count, fill, h, maths, number, problem} from "./parts.js";
-import {SceneView} from "./scene.js";
+import { fill, h, plural } from "./dom.js";
+import { button, maths, number, problem, progressOf } from "./parts.js";
+import { SceneView } from "./scene.js";
 
 /** Up to this many components have a field each; more share one text field. */
 const MOST_FIELDS = 12;
 /** Rows of a result that are shown before one asks for all. */
 const MOST_ROWS = 40;
-const SIGNS = {ok: ["✓", "holds"], fail: ["✗", "fails"], skipped: ["–", "skipped"]};
+const SIGNS = { ok: ["✓", "holds"], fail: ["✗", "fails"], skipped: ["–", "skipped"] };
 
 /** The tab "Check". */
 export class CheckView {
@@ -22,36 +23,38 @@ export class CheckView {
   /** @param {import("./explorer.js").App} app */
   constructor(app) {
     this.#app = app;
-    this.element = h("div", {class: "check-view"}, this.#verification(), this.#numbersPart());
+    this.columns = h("div", { class: "check-columns" }, this.#verification(), this.#numbersPart());
+    this.nothing = h("p", { class: "hint", hidden: true }, "There is no program to check: mend the text, or open one.");
+    this.element = h("div", { class: "check-view" }, this.nothing, this.columns);
   }
 
   #verification() {
     this.verify = button("Verify all four modes", {
       class: "primary",
       "data-testid": "verify",
-      onclick: () => this.#verify(),
+      on: { click: () => this.#verify() },
     });
-    this.progress = h("progress", {"aria-label": "progress of the verification", max: 1, hidden: true});
-    this.progressText = h("span", {class: "progress-text"});
-    this.verdict = h("p", {class: "verdict"});
+    this.progress = h("progress", { "aria-label": "progress of the verification", max: 1, hidden: true });
+    this.progressText = h("span", { class: "progress-text" });
+    this.verdict = h("p", { class: "verdict" });
     this.rows = h("tbody");
     this.table = h(
       "table",
-      {class: "checks", hidden: true},
-      h("thead", {}, h("tr", {}, ...["", "Claim", "Decided by", "Extent"].map((name) => h("th", {scope: "col"}, name)))),
+      { class: "checks", hidden: true },
+      h("thead", {}, h("tr", {}, ...["Result", "Claim", "Evidence"].map((name) => h("th", { scope: "col" }, name)))),
       this.rows,
     );
     return h(
       "section",
-      {class: "verification", "aria-labelledby": "verification-title"},
-      h("h2", {id: "verification-title"}, "Proof"),
+      { class: "verification", "aria-labelledby": "verification-title" },
+      h("h2", { id: "verification-title" }, "Proof"),
       h(
         "p",
-        {class: "lead"},
+        { class: "lead" },
         "Derives all four modes anew and decides every claim: each application of each rule, the map of each graph, " +
           "the labels, and the numbers.",
       ),
-      h("div", {class: "run"}, this.verify, this.progress, this.progressText),
+      h("div", { class: "run" }, this.verify, this.progress, this.progressText),
       this.verdict,
       this.table,
     );
@@ -60,25 +63,25 @@ export class CheckView {
   #numbersPart() {
     this.x = new Vector("x", "numbers-x", "point x");
     this.v = new Vector("v", "numbers-v", "vector v");
-    this.run = button("Compute", {class: "primary", "data-testid": "numbers-run", onclick: () => this.#run()});
+    this.run = button("Compute", { class: "primary", "data-testid": "numbers-run", on: { click: () => this.#run() } });
     this.random = button("Random", {
       "data-testid": "numbers-random",
       title: "draw x and v anew",
-      onclick: () => this.#draw(),
+      on: { click: () => this.#draw() },
     });
-    this.seed = h("span", {class: "seed"});
-    this.numbersMessage = h("div", {class: "numbers-message"});
-    this.results = h("div", {class: "results"});
-    this.graph = new SceneView({label: "numbers on the edges"});
+    this.seed = h("span", { class: "seed" });
+    this.numbersMessage = h("div", { class: "numbers-message" });
+    this.results = h("div", { class: "results" });
+    this.graph = new SceneView({ label: "numbers on the edges" });
     this.graphTitle = h("h3");
-    this.graphValues = h("div", {class: "values"});
+    this.graphValues = h("div", { class: "values" });
     this.graphMessage = h("div");
     this.graphBox = h(
       "div",
-      {class: "numbers-graph", hidden: true},
+      { class: "numbers-graph", hidden: true },
       this.graphTitle,
       this.graphMessage,
-      h("div", {class: "scroller", tabindex: 0, role: "group", "aria-label": "drawing"}, this.graph.element),
+      h("div", { class: "scene-scroller", tabindex: 0, role: "group", "aria-label": "drawing" }, this.graph.element),
       this.graphValues,
     );
     const form = h(
@@ -86,20 +89,20 @@ export class CheckView {
       {
         class: "numbers-form",
         novalidate: true,
-        onsubmit: (event) => {
+        on: { submit: (event) => {
           event.preventDefault();
           this.#run();
-        },
+        } },
       },
       this.x.element,
       this.v.element,
-      h("div", {class: "run"}, this.run, this.random, this.seed),
+      h("div", { class: "run" }, this.run, this.random, this.seed),
     );
     return h(
       "section",
-      {class: "numbers", "aria-labelledby": "numbers-title"},
-      h("h2", {id: "numbers-title"}, "Numbers"),
-      h("p", {class: "lead"}, "The same vector v through each mode at the point x."),
+      { class: "numbers", "aria-labelledby": "numbers-title" },
+      h("h2", { id: "numbers-title" }, "Numbers"),
+      h("p", { class: "lead" }, "One vector through every mode at the point x: as v where a tangent is given, as w where a cotangent is."),
       form,
       this.numbersMessage,
       this.results,
@@ -111,12 +114,15 @@ export class CheckView {
 
   update(app) {
     this.#app = app;
-    const {state, view} = app;
-    if (state.tab !== "check") return;
-    const base = JSON.stringify([view?.key ?? state.text, state.order]);
-    if (base === this.#base) return;
-    const sameProgram = this.program === (view?.key ?? state.text);
-    this.program = view?.key ?? state.text;
+    const { state, view } = app;
+    if (app.tab !== "check") return;
+    const key = view?.key ?? null;
+    const base = JSON.stringify([key, state.order]);
+    this.columns.hidden = key === null;
+    this.nothing.hidden = key !== null;
+    if (base === this.#base || key === null) return;
+    const sameProgram = this.program === key;
+    this.program = key;
     this.#base = base;
     this.#running += 1;
     this.#forgetProof();
@@ -127,9 +133,9 @@ export class CheckView {
     this.#numbers = null;
     fill(this.results);
     this.graphBox.hidden = true;
-    const {names = [], n = 0, m = n} = app.program ?? view?.program ?? {};
+    const { names, n } = app.program;
     this.x.shape(names.slice(0, n));
-    this.v.shape(Array.from({length: Math.max(n, m)}, (_, k) => `v${k + 1}`));
+    this.v.shape(Array.from({ length: n }, (_, k) => `v${k + 1}`));
     this.#seed = 0;
     this.#request(null, null);
   }
@@ -157,15 +163,15 @@ export class CheckView {
     this.progress.hidden = false;
     this.progress.removeAttribute("value");
     this.progressText.textContent = "starting …";
-    const told = ({what, done, total}) => {
+    const told = (message) => {
+      const { what, done, total } = progressOf(message);
       if (mine !== this.#running) return;
       if (total > 0) this.progress.value = done / total;
       this.progressText.textContent = total > 1 ? `${what}: ${done} of ${total}` : what;
     };
-    const reply = await ask(this.#app, "verify", {state: this.#app.state, seed: 0}, told);
+    const reply = await this.#app.request("verify", { state: this.#app.state, seed: 0 }, told);
     if (mine !== this.#running) return;
     this.#idle();
-    if (reply === null) return;
     if (reply.error) {
       fill(this.verdict, problem(reply.error));
       return;
@@ -173,17 +179,17 @@ export class CheckView {
     this.#report(reply.verification);
   }
 
-  #report({ok, checks, program, method}) {
+  #report({ ok, checks, program, method }) {
     const kinds = checks.map((check) => (check.skipped ? "skipped" : check.ok ? "ok" : "fail"));
     const total = (kind) => kinds.filter((item) => item === kind).length;
-    const words = ok ? `all ${total("ok")} checks hold` : `${count(total("fail"), "check")} of ${checks.length} failed`;
+    const words = ok ? `all ${total("ok")} checks hold` : `${plural(total("fail"), "check")} of ${checks.length} failed`;
     const skipped = total("skipped") > 0 ? `, ${total("skipped")} could not be made` : "";
     this.verdict.dataset.ok = String(ok);
     fill(
       this.verdict,
-      h("span", {class: "sign", "aria-hidden": "true"}, ok ? "✓" : "✗"),
+      h("span", { class: "sign", "aria-hidden": "true" }, ok ? "✓" : "✗"),
       h("strong", {}, words + skipped),
-      h("span", {class: "about"}, `${program}; ${method === "exact" ? "decided exactly" : "in prime fields"}`),
+      h("span", { class: "about" }, `${program}; ${method === "exact" ? "decided exactly" : "in prime fields"}`),
     );
     fill(this.rows, ...checks.map((check, k) => checkRow(check, kinds[k])));
     this.table.hidden = false;
@@ -212,13 +218,13 @@ export class CheckView {
     const base = this.#base;
     this.asked = (this.asked ?? 0) + 1;
     const mine = this.asked;
-    const reply = await ask(this.#app, "numbers", {state: this.#app.state, x, v, seed: this.#seed});
-    if (reply === null || base !== this.#base || mine !== this.asked) return;
+    const reply = await this.#app.request("numbers", { state: this.#app.state, x, v, seed: this.#seed });
+    if (base !== this.#base || mine !== this.asked) return;
     if (reply.error) {
       fill(this.numbersMessage, problem(reply.error));
       return;
     }
-    const {numbers} = reply;
+    const { numbers } = reply;
     this.#numbers = numbers;
     if (x === null) {
       this.x.shape(this.x.names);
@@ -231,38 +237,38 @@ export class CheckView {
   }
 
   #results() {
-    const {modes, note, v} = this.#numbers;
-    fill(this.results, ...modes.map((mode) => this.#card(mode, v)));
-    if (note) this.results.append(h("p", {class: "note"}, note));
+    const { modes, note } = this.#numbers;
+    fill(this.results, ...modes.map((mode) => this.#card(mode)));
+    if (note) this.results.append(h("p", { class: "note" }, note));
     const usable = modes.filter((mode) => mode.result !== null);
     const chosen = usable.find((mode) => mode.mode === this.#graphMode) ?? usable[0];
     if (chosen) this.#showGraph(chosen.mode, false);
     else this.graphBox.hidden = true;
   }
 
-  #card(mode, v) {
+  #card(mode) {
     const words = mode.mode.replace("-", " ");
     const vector = mode.mode.startsWith("reverse") ? "w" : "v";
     const card = h(
       "article",
-      {class: "number-result", "data-testid": "number-result", "data-mode": mode.mode},
-      h("h3", {}, h("span", {class: "symbol"}, `${mode.symbol} ${vector}`), h("span", {class: "mode-name"}, words)),
+      { class: "number-result", "data-testid": "number-result", "data-mode": mode.mode },
+      h("h3", {}, h("span", { class: "symbol" }, `${mode.symbol} ${vector}`), h("span", { class: "mode-name" }, words)),
     );
     if (mode.result === null) {
-      card.append(h("p", {class: "refused"}, h("span", {"aria-hidden": "true"}, "✗ "), mode.error ?? "not defined here"));
+      card.append(h("p", { class: "refused" }, h("span", { "aria-hidden": "true" }, "✗ "), mode.error ?? "not defined here"));
       return card;
     }
-    card.append(numberTable(mode, v));
+    card.append(numberTable(mode));
     if (mode.check) {
       const ok = !/disagree|differ/.test(mode.check);
-      card.append(h("p", {class: "agreement", "data-ok": String(ok)},
-        h("span", {"aria-hidden": "true"}, ok ? "✓ " : "✗ "), mode.check));
+      card.append(h("p", { class: "agreement", "data-ok": String(ok) },
+        h("span", { "aria-hidden": "true" }, ok ? "✓ " : "✗ "), mode.check));
     }
     card.append(
       button("on the graph", {
         class: "quiet",
         "aria-label": `numbers on the graph of ${words}`,
-        onclick: () => this.#showGraph(mode.mode, true),
+        on: { click: () => this.#showGraph(mode.mode, true) },
       }),
     );
     return card;
@@ -277,31 +283,33 @@ export class CheckView {
     this.#graphAsked += 1;
     const mine = this.#graphAsked;
     const stale = () => mine !== this.#graphAsked;
-    const state = {...this.#app.state, mode};
-    const {x, v} = this.#numbers;
+    const state = { ...this.#app.state, mode };
+    const { x, seed, modes } = this.#numbers;
+    const v = modes.find((entry) => entry.mode === mode).vector;
     this.graphBox.hidden = false;
     this.graphTitle.textContent = `The graph of ${mode.replace("-", " ")} mode`;
-    const timeline = await ask(this.#app, "timeline", {state});
-    if (timeline === null || stale()) return;
+    const timeline = await this.#app.request("timeline", { state });
+    if (stale()) return;
     const reply = timeline.error
       ? timeline
-      : await ask(this.#app, "application", {
-          state: {...state, position: timeline.timeline.count},
+      : await this.#app.request("application", {
+          state: { ...state, position: timeline.timeline.count },
           rows: null,
-          numbers: {x, v},
+          numbers: { x, v, seed },
         });
-    if (reply === null || stale()) return;
+    if (stale()) return;
     fill(this.graphMessage, ...(reply.error ? [problem(reply.error)] : []));
     if (reply.error) {
       this.graph.clear();
       fill(this.graphValues);
       return;
     }
-    const {after, values, rows, all_rows: all} = reply.application;
-    this.graph.show(after, {values});
+    const { after, values, rows, note, all_rows: all } = reply.application;
+    if (note) this.graphMessage.append(h("p", { class: "hint" }, note));
+    this.graph.show(after, { values });
     const part = rows[0] > all[0] || rows[1] < all[1] ? `rows ${rows[0]} to ${rows[1]} of ${all[0]} to ${all[1]}` : "";
     fill(this.graphValues, ...valueList(values, part));
-    if (scroll) this.graphBox.scrollIntoView({block: "nearest"});
+    if (scroll) this.graphBox.scrollIntoView({ block: "nearest" });
   }
 }
 
@@ -312,11 +320,12 @@ class Vector {
     this.testid = testid;
     this.names = [];
     this.inputs = [];
-    this.fields = h("div", {class: "fields"});
+    this.exact = new Map();
+    this.fields = h("div", { class: "fields" });
     this.element = h(
       "fieldset",
-      {class: "vector", "data-testid": testid},
-      h("legend", {}, ...label.split(/(?<= )(?=.$)/).map((part) => (part.length === 1 ? h("i", {class: "maths"}, part) : part))),
+      { class: "vector", "data-testid": testid },
+      h("legend", {}, ...label.split(/(?<= )(?=.$)/).map((part) => (part.length === 1 ? h("i", { class: "maths" }, part) : part))),
       this.fields,
     );
   }
@@ -331,15 +340,17 @@ class Vector {
         "aria-label": `${this.letter}: ${names.length} numbers with commas`,
       });
       this.inputs = [field];
-      fill(this.fields, h("span", {class: "hint"}, `${names.length} numbers, with commas, ${range(names)}`), field);
+      fill(this.fields, h("span", { class: "hint" }, `${names.length} numbers, with commas, ${range(names)}`), field);
       return;
     }
-    this.inputs = names.map(() => h("input", {type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false"}));
+    this.inputs = names.map(() => h("input", { type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false" }));
     fill(this.fields, ...names.map((name, k) => h("label", {}, maths(name), this.inputs[k])));
   }
 
+  /** Show numbers. They are rounded to the eye only: as long as a text stands, it means the number it was made from. */
   write(values) {
-    const texts = values.map((value) => String(Number(value.toPrecision(8))));
+    const texts = values.map((value) => String(Number(value.toPrecision(6))));
+    this.exact = new Map(texts.map((text, k) => [`${k} ${text}`, values[k]]));
     if (this.names.length > MOST_FIELDS) this.inputs[0].value = texts.join(", ");
     else this.inputs.forEach((input, k) => (input.value = texts[k] ?? ""));
     for (const input of this.inputs) input.removeAttribute("aria-invalid");
@@ -349,7 +360,7 @@ class Vector {
   read() {
     const many = this.names.length > MOST_FIELDS;
     const texts = many ? this.inputs[0].value.split(/[\s,;]+/).filter(Boolean) : this.inputs.map((input) => input.value);
-    const values = texts.map((text) => (text.trim() === "" ? NaN : Number(text.trim().replace("−", "-"))));
+    const values = texts.map((text, k) => this.exact.get(`${k} ${text}`) ?? parsed(text));
     for (const input of this.inputs) input.removeAttribute("aria-invalid");
     const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) {
@@ -377,7 +388,7 @@ class Vector {
         },
       };
     }
-    return {values, error: null};
+    return { values, error: null };
   }
 
   focusWrong() {
@@ -385,26 +396,26 @@ class Vector {
   }
 }
 
+const parsed = (text) => (text.trim() === "" ? NaN : Number(text.trim().replace("−", "-")));
 const range = (names) => (names.length > 1 ? `for ${names[0]} to ${names.at(-1)}` : "");
 
-function checkRow({subject, method, detail, witness}, kind) {
+function checkRow({ subject, method, detail, witness }, kind) {
   const [sign, word] = SIGNS[kind];
   const row = h(
     "tr",
-    {class: `check-row ${kind}`, "data-testid": "check-row", "data-result": kind},
-    h("td", {class: "result"}, h("span", {class: "sign", "aria-hidden": "true"}, sign), h("span", {class: "word"}, word)),
-    h("th", {scope: "row"}, maths(subject)),
-    h("td", {class: "method"}, method),
-    h("td", {class: "detail"}, detail),
+    { class: `check-row ${kind}`, "data-testid": "check-row", "data-result": kind },
+    h("td", { class: "result" }, h("span", { class: "sign", "aria-hidden": "true" }, sign), h("span", { class: "word" }, word)),
+    h("th", { scope: "row" }, subject),
+    h("td", { class: "evidence" }, `${method}; ${detail}`),
   );
   if (witness) {
     const label = kind === "fail" ? "witness" : "reason";
-    row.lastChild.append(h("p", {class: "witness"}, h("span", {class: "term"}, `${label} `), witness));
+    row.lastChild.append(h("p", { class: "witness" }, h("span", { class: "term" }, `${label} `), witness));
   }
   return row;
 }
 
-function numberTable({given, found, result}, v) {
+function numberTable({ given, found, vector, result }) {
   const names = (list) => (k) => maths(list[k] ?? String(k + 1));
   const [from, to] = [names(given), names(found)];
   const size = Math.max(given.length, found.length);
@@ -412,25 +423,25 @@ function numberTable({given, found, result}, v) {
     h(
       "tr",
       {},
-      h("td", {class: "name"}, k < given.length ? from(k) : ""),
-      h("td", {class: "value given"}, k < given.length ? number(v[k]) : ""),
-      h("td", {class: "name"}, k < found.length ? to(k) : ""),
-      h("td", {class: "value found"}, k < found.length ? number(result[k]) : ""),
+      h("td", { class: "name" }, k < given.length ? from(k) : ""),
+      h("td", { class: "value given" }, k < given.length ? number(vector[k]) : ""),
+      h("td", { class: "name" }, k < found.length ? to(k) : ""),
+      h("td", { class: "value found" }, k < found.length ? number(result[k]) : ""),
     );
-  const body = h("tbody", {}, ...Array.from({length: Math.min(size, MOST_ROWS)}, (_, k) => row(k)));
+  const body = h("tbody", {}, ...Array.from({ length: Math.min(size, MOST_ROWS) }, (_, k) => row(k)));
   const table = h(
     "table",
     {},
-    h("thead", {}, h("tr", {}, h("th", {scope: "col", colspan: 2}, "given"), h("th", {scope: "col", colspan: 2}, "found"))),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col", colspan: 2 }, "given"), h("th", { scope: "col", colspan: 2 }, "found"))),
     body,
   );
   if (size <= MOST_ROWS) return table;
   const more = button(`show all ${size}`, {
     class: "quiet",
-    onclick: () => {
-      body.append(...Array.from({length: size - MOST_ROWS}, (_, k) => row(MOST_ROWS + k)));
+    on: { click: () => {
+      body.append(...Array.from({ length: size - MOST_ROWS }, (_, k) => row(MOST_ROWS + k)));
       more.remove();
-    },
+    } },
   });
   return h("div", {}, table, more);
 }
@@ -438,16 +449,16 @@ function numberTable({given, found, result}, v) {
 function valueList(values, part) {
   const entries = Object.entries(values ?? {});
   const nodes = [];
-  if (part) nodes.push(h("p", {class: "hint"}, part));
+  if (part) nodes.push(h("p", { class: "hint" }, part));
   if (entries.length === 0) return nodes;
   const shown = entries.slice(0, 4 * MOST_ROWS);
   nodes.push(
     h(
       "ul",
-      {"aria-label": "values at the vertices"},
-      ...shown.map(([name, value]) => h("li", {}, maths(name), h("span", {class: "value"}, number(value)))),
+      { "aria-label": "values at the vertices" },
+      ...shown.map(([name, value]) => h("li", {}, maths(name), h("span", { class: "value" }, number(value)))),
     ),
   );
-  if (shown.length < entries.length) nodes.push(h("p", {class: "hint"}, `and ${entries.length - shown.length} more`));
+  if (shown.length < entries.length) nodes.push(h("p", { class: "hint" }, `and ${entries.length - shown.length} more`));
   return nodes;
 }

@@ -1,24 +1,30 @@
 /** The derivation of a mode, application by application: the graph before and after, the rule, its site, its check. */
 
-import {ask, button, fill, h, problem} from "./parts.js";
-import {RuleCard} from "./rule_card.js";
-import {SceneView, prefersStill, svgNode} from "./scene.js";
-import {Timeline} from "./timeline.js";
+import { fill, h, s } from "./dom.js";
+import { button, problem, progressOf } from "./parts.js";
+import { RuleCard } from "./rule_card.js";
+import { SceneView, prefersStill } from "./scene.js";
+import { Timeline } from "./timeline.js";
 
 export const MODES = [
-  {name: "forward", symbol: "J"},
-  {name: "reverse", symbol: "Jᵀ"},
-  {name: "forward-inverse", symbol: "J⁻¹"},
-  {name: "reverse-inverse", symbol: "J⁻ᵀ"},
+  { name: "forward", symbol: "J" },
+  { name: "reverse", symbol: "Jᵀ" },
+  { name: "forward-inverse", symbol: "J⁻¹" },
+  { name: "reverse-inverse", symbol: "J⁻ᵀ" },
 ];
 
 /** How long play rests at an application, in ms. */
 const REST = 900;
 /** How long a screen reader is spared while somebody steps quickly. */
 const QUIET = 350;
+/** How long a drawing may take before the old one is dimmed. */
+const LATE = 200;
 /** Applications that are kept once they were shown or fetched ahead. */
 const KEPT = 80;
-const ZOOMS = [0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3.2];
+const ZOOMS = [0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3.2];
+/** Pixels to the point of a drawing for which there is room, and the least that can be read without leaning forward. */
+const USUAL = 1.5;
+const LEAST = 1.05;
 
 const ICONS = {
   stageBack: "M3 3V13M13 3L5 8L13 13Z",
@@ -35,13 +41,16 @@ export class DerivationView {
   #base = "";
   #timeline = null;
   #position = 0;
-  #asked = 0;
+  #told = null;
+  #fetching = false;
   #shown = null;
   #rows = null;
   #cache = new Map();
   #playing = 0;
   #saying = 0;
-  #zoom = 4;
+  #late = 0;
+  #revealing = 0;
+  #zoom = "auto";
   #stopKeys = null;
 
   /** @param {import("./explorer.js").App} app */
@@ -49,28 +58,28 @@ export class DerivationView {
     this.#app = app;
     this.timeline = new Timeline((position) => this.go(position));
     this.card = new RuleCard();
-    this.panes = {before: new Pane("before", "Before"), after: new Pane("after", "After")};
+    this.panes = { before: new Pane("before", "Before"), after: new Pane("after", "After") };
     linkScrolling(this.panes.before.scroller, this.panes.after.scroller);
-    this.element = h("div", {class: "derivation"}, this.#bar(), this.timeline.element, this.#body());
+    this.element = h("div", { class: "derivation" }, this.#bar(), this.timeline.element, this.#body());
   }
 
   #bar() {
-    this.modeButtons = MODES.map(({name, symbol}) =>
-      button(h("span", {class: "symbol"}, symbol), {
+    this.modeButtons = MODES.map(({ name, symbol }) =>
+      button(h("span", { class: "symbol" }, symbol), {
         class: "mode",
         "data-mode": name,
-        onclick: () => this.#app.act({do: "mode", mode: name}),
-      }, h("span", {class: "mode-name"}, name)),
+        on: { click: () => this.#app.act({ do: "mode", mode: name }) },
+      }, h("span", { class: "mode-name" }, name)),
     );
     this.hide = h("input", {
       type: "checkbox",
       "data-testid": "hide",
-      onchange: () => this.#app.act({do: "hide", hide: this.hide.checked}),
+      on: { change: () => this.#app.act({ do: "hide", hide: this.hide.checked }) },
     });
-    this.play = button("", {class: "play", "data-testid": "play", onclick: () => this.#toggle()});
+    this.play = button("", { class: "play", "data-testid": "play", on: { click: () => this.#toggle() } });
     this.#playLabel(false);
     const step = (label, keys, icon, testid, action) =>
-      button(iconNode(icon), {"data-testid": testid, "aria-label": label, title: `${label} (${keys})`, onclick: action});
+      button(iconNode(icon), { "data-testid": testid, "aria-label": label, title: `${label} (${keys})`, on: { click: action } });
     this.steps = {
       stageBack: step("previous stage", "Shift+←", "stageBack", "previous-stage", () => this.stage(-1)),
       back: step("previous application", "←", "back", "previous", () => this.step(-1)),
@@ -79,37 +88,46 @@ export class DerivationView {
     };
     return h(
       "div",
-      {class: "derivation-bar"},
-      h("div", {class: "segmented modes", role: "group", "aria-label": "mode"}, ...this.modeButtons),
-      h("div", {class: "segmented steps", role: "group", "aria-label": "step"}, ...Object.values(this.steps), this.play),
-      h("label", {class: "check"}, this.hide, "hide applications that change nothing"),
+      { class: "derivation-bar" },
+      h("div", { class: "segmented modes", role: "group", "aria-label": "mode" }, ...this.modeButtons),
+      h("div", { class: "segmented steps", role: "group", "aria-label": "step" }, ...Object.values(this.steps), this.play),
+      h("label", { class: "check", title: "applications that change nothing" }, this.hide, "hide no-ops"),
     );
   }
 
   #body() {
     this.views = ["before", "both", "after"].map((name) =>
-      button(name, {"data-view": name, "aria-pressed": String(name === "both"), onclick: () => this.#choose(name)}),
+      button(name, { "data-view": name, "aria-pressed": String(name === "both"), on: { click: () => this.#choose(name) } }),
     );
-    this.message = h("div", {class: "derivation-message"});
-    this.window = h("div", {class: "window-controls", hidden: true});
-    this.key = h("p", {class: "marks-key", "aria-hidden": "true"});
+    this.message = h("div", { class: "derivation-message" });
+    this.window = h("div", { class: "window-controls", hidden: true });
+    this.key = h("p", { class: "marks-key", "aria-hidden": "true" });
     const zooms = h(
       "div",
-      {class: "segmented zooms", role: "group", "aria-label": "size of the drawing"},
-      button("−", {"aria-label": "smaller", title: "smaller", onclick: () => this.#resize(-1)}),
-      button("+", {"aria-label": "larger", title: "larger", onclick: () => this.#resize(1)}),
+      { class: "segmented zooms", role: "group", "aria-label": "size of the drawing" },
+      button("−", { "aria-label": "smaller", title: "smaller", on: { click: () => this.#resize(-1) } }),
+      button("+", { "aria-label": "larger", title: "larger", on: { click: () => this.#resize(1) } }),
+      button("fit", { title: "the whole drawing; again for the usual size", on: { click: () => this.#resize(0) } }),
     );
     this.tools = h(
       "div",
-      {class: "scene-tools"},
-      h("div", {class: "segmented views", role: "group", "aria-label": "graphs shown"}, ...this.views),
+      { class: "scene-tools" },
+      h("div", { class: "segmented views", role: "group", "aria-label": "graphs shown" }, ...this.views),
       zooms,
-      this.window,
     );
-    this.scenes = h("div", {class: "scenes", "data-view": "both"}, this.panes.before.element, this.panes.after.element);
-    this.main = h("div", {class: "derivation-main"}, this.message, this.tools, this.scenes, this.key);
-    const list = h("details", {class: "list-box", open: true}, h("summary", {}, "Applications"), this.timeline.list.element);
-    return h("div", {class: "derivation-body"}, this.main, h("div", {class: "side"}, this.card.element, list));
+    this.timeline.foot.append(this.tools);
+    this.scenes = h("div", { class: "scenes", "data-view": "both" }, this.panes.before.element, this.panes.after.element);
+    this.main = h(
+      "div",
+      { class: "derivation-main" },
+      this.message,
+      this.window,
+      this.scenes,
+      this.key,
+      this.card.lettersBox,
+    );
+    const list = h("details", { class: "list-box", open: true }, h("summary", {}, "Applications"), this.timeline.list.element);
+    return h("div", { class: "derivation-body" }, this.main, h("div", { class: "side" }, this.card.element, list));
   }
 
   // -- what the app calls ---------------------------------------------------------------------------------------------
@@ -117,30 +135,37 @@ export class DerivationView {
   /** Bring everything up to date with the app's state. */
   update(app) {
     this.#app = app;
-    const {state, view} = app;
-    if (state.tab !== "derivation") {
+    const { state, view } = app;
+    if (app.tab !== "derivation") {
       this.#pause();
       return;
     }
     for (const item of this.modeButtons) item.setAttribute("aria-pressed", String(item.dataset.mode === state.mode));
     this.hide.checked = state.hide;
+    if (!view || view.key === null) {
+      this.#fail({ message: "there is no program to derive", remedy: "mend the text, or open a program" });
+      this.#base = "";
+      return;
+    }
     const base = baseOf(state, view);
     if (base !== this.#base) {
       this.#base = base;
+      this.#told = null;
       this.#cache.clear();
       this.#rows = null;
       this.#pause();
       this.#load();
       return;
     }
-    // While acts are under way the place on the screen is ahead of the state.
-    if (this.#asked === 0) this.#position = this.#clamped(state.position);
+    if (this.#told === state.position) this.#heard(state.position);
+    // While the app is being told, the place on the screen is ahead of the state.
+    if (this.#told === null) this.#position = this.#clamped(state.position);
     this.#render();
   }
 
   /** @param {KeyboardEvent} event */
   keydown(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || isText(event.target)) return false;
+    if (event.ctrlKey || event.metaKey || event.altKey || isText(event)) return false;
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       const by = event.key === "ArrowLeft" ? -1 : 1;
       if (event.shiftKey) this.stage(by);
@@ -164,13 +189,26 @@ export class DerivationView {
     if (!this.#timeline) return;
     const goal = this.#clamped(position);
     if (goal === this.#position) return;
+    // What went wrong the last time may be asked for again.
+    if (this.#cache.get(this.#cacheKey(goal))?.error) this.#cache.delete(this.#cacheKey(goal));
     this.#position = goal;
     this.#render();
-    this.#asked += 1;
-    Promise.resolve(this.#app.act({do: "go", position: goal})).finally(() => {
-      this.#asked -= 1;
-      if (this.#asked === 0) this.update(this.#app);
-    });
+    this.#sync();
+  }
+
+  /** Tell the app where we are; while it hears of one place, later ones wait, and only the last of them is told. */
+  #sync() {
+    const goal = this.#position;
+    if (this.#told !== null || goal === this.#app.state.position) return;
+    this.#told = goal;
+    Promise.resolve(this.#app.act({ do: "go", position: goal })).finally(() => this.#heard(goal));
+  }
+
+  #heard(goal) {
+    if (this.#told !== goal) return;
+    this.#told = null;
+    if (this.#position === goal) this.update(this.#app);
+    else this.#sync();
   }
 
   /** One application on (1) or back (−1); those that change nothing are passed over where they are hidden. */
@@ -236,8 +274,8 @@ export class DerivationView {
     const base = this.#base;
     this.#timeline = null;
     this.element.classList.add("waiting");
-    const reply = await ask(this.#app, "timeline", {state: this.#app.state}, (progress) => this.#progress(progress));
-    if (reply === null || base !== this.#base) return;
+    const reply = await this.#app.request("timeline", { state: this.#app.state }, (message) => this.#progress(message));
+    if (base !== this.#base) return;
     this.element.classList.remove("waiting");
     if (reply.error) {
       this.#fail(reply.error);
@@ -245,19 +283,23 @@ export class DerivationView {
     }
     this.#timeline = reply.timeline;
     fill(this.message);
-    this.main.classList.remove("failed");
+    this.element.classList.remove("failed");
     this.#position = this.#clamped(this.#app.state.position);
     this.#shown = null;
     this.#render();
   }
 
-  #progress({what, done, total}) {
+  #progress(message) {
+    const { what, done, total } = progressOf(message);
     this.busy(what, done, total);
   }
 
   #fail(error) {
     fill(this.message, problem(error));
-    this.main.classList.add("failed");
+    if (error.error === "NotInvertible") {
+      this.message.append(h("p", { class: "hint" }, "The modes J and Jᵀ need no inverse: choose one of them above."));
+    }
+    this.element.classList.add("failed");
     this.timeline.clear();
     this.card.clear();
     for (const pane of Object.values(this.panes)) pane.clear();
@@ -267,66 +309,60 @@ export class DerivationView {
     this.window.hidden = true;
   }
 
-  /** The application at a position, from the cache or asked for. */
-  #application(position) {
-    const key = `${position}|${this.#rows ?? ""}`;
-    let entry = this.#cache.get(key);
-    if (!entry) {
-      entry = {reply: null, promise: null};
-      const state = {...this.#app.state, position};
-      entry.promise = ask(this.#app, "application", {state, rows: this.#rows, numbers: null}).then((reply) => {
-        entry.reply = reply;
-        // What was dropped or went wrong may be asked for again.
-        if ((reply === null || reply.error) && this.#cache.get(key) === entry) this.#cache.delete(key);
-        return reply;
-      });
-    } else {
-      this.#cache.delete(key);
-    }
-    this.#cache.set(key, entry);
-    if (this.#cache.size > KEPT) this.#cache.delete(this.#cache.keys().next().value);
-    return entry;
-  }
-
-  async #render() {
+  #render() {
     if (!this.#timeline) return;
-    const {hide} = this.#app.state;
-    this.timeline.update(this.#timeline, this.#position, hide);
-    const {stops} = this.timeline;
+    this.timeline.update(this.#timeline, this.#position, this.#app.state.hide);
+    const { stops } = this.timeline;
     const [first, last] = [this.#position <= 0, this.#position >= stops.at(-1)];
     setDisabled(this.steps.back, first);
     setDisabled(this.steps.stageBack, first);
     setDisabled(this.steps.on, last);
     setDisabled(this.steps.stageOn, this.#position >= this.#timeline.count);
     this.play.disabled = stops.length < 2;
-    const [position, base] = [this.#position, this.#base];
-    const entry = this.#application(position);
-    if (!entry.reply) {
-      const late = window.setTimeout(() => this.element.classList.add("waiting"), 150);
-      await entry.promise;
-      window.clearTimeout(late);
-    }
-    if (position !== this.#position || base !== this.#base) return;
-    this.element.classList.remove("waiting");
-    const {reply} = entry;
-    if (reply?.error) {
-      fill(this.message, problem(reply.error));
-      return;
-    }
-    if (reply) this.#show(reply.application);
-    this.#ahead();
+    const reply = this.#cache.get(this.#cacheKey(this.#position));
+    if (reply) this.#answer(reply);
+    else this.#late ||= window.setTimeout(() => this.element.classList.add("waiting"), LATE);
+    this.#fetch();
   }
 
-  /** Fetch the neighbours, one after the other, so that the next key finds them. */
-  async #ahead() {
-    const [here, base] = [this.#position, this.#base];
-    const {stops} = this.timeline;
-    const goals = [stops.find((p) => p > here), stops.findLast((p) => p < here)];
-    for (const goal of goals) {
-      if (goal === undefined) continue;
-      await this.#application(goal).promise;
-      if (here !== this.#position || base !== this.#base) return;
+  #answer(reply) {
+    window.clearTimeout(this.#late);
+    this.#late = 0;
+    this.element.classList.remove("waiting");
+    if (reply.error) fill(this.message, problem(reply.error));
+    else this.#show(reply.application);
+  }
+
+  #cacheKey(position) {
+    return `${position}|${this.#rows ?? ""}`;
+  }
+
+  /**
+   * Fetch the application that is wanted, then its neighbours, so that the next key finds them. One after the other:
+   * who steps quickly passes most of them before they would come.
+   */
+  async #fetch() {
+    if (this.#fetching) return;
+    this.#fetching = true;
+    for (let goal = this.#missing(); goal !== undefined; goal = this.#missing()) {
+      const [base, rows, key] = [this.#base, this.#rows, this.#cacheKey(goal)];
+      const fields = { state: { ...this.#app.state, position: goal }, rows, numbers: null };
+      const reply = await this.#app.request("application", fields);
+      if (base !== this.#base) continue;
+      this.#cache.set(key, reply);
+      if (this.#cache.size > KEPT) this.#cache.delete(this.#cache.keys().next().value);
+      if (key === this.#cacheKey(this.#position)) this.#answer(reply);
     }
+    this.#fetching = false;
+  }
+
+  /** The position to fetch next: this one, the next one or the one before, where it is not there yet. */
+  #missing() {
+    if (!this.#timeline || this.#app.tab !== "derivation") return undefined;
+    const here = this.#position;
+    const { stops } = this.timeline;
+    const goals = [here, stops.find((p) => p > here), stops.findLast((p) => p < here)];
+    return goals.find((goal) => goal !== undefined && !this.#cache.has(this.#cacheKey(goal)));
   }
 
   // -- showing --------------------------------------------------------------------------------------------------------
@@ -339,42 +375,49 @@ export class DerivationView {
     const previous = this.shownApplication;
     this.shownApplication = application;
     const glide = previous !== undefined && String(previous.rows) === String(application.rows);
-    const {before, after, changed} = application;
+    const { before, after, changed } = application;
     const merge = mergeOf(application);
     if (previous && previous.position > application.position) for (const [a, b] of mergeOf(previous)) merge.set(a, b);
-    const marks = changed ?? {};
-    const own = {site: marks.site, relabelled: marks.relabelled};
+    const marks = told(changed ?? {});
+    const own = { site: marks.site, relabelled: marks.relabelled, turned: marks.turned };
     this.panes.before.show(before, {
-      marks: {...own, removed: marks.removed, gone: marks.vertices_gone},
+      marks: { ...own, removed: marks.removed, gone: marks.gone },
       animate: glide,
       merge,
     });
     this.panes.after.show(after, {
-      marks: {...own, added: marks.added},
+      marks: { ...own, added: marks.added },
       animate: glide,
       merge,
       values: application.values,
     });
-    for (const pane of Object.values(this.panes)) pane.reveal(marks.site ?? [], prefersStill());
+    // In the next frame, when the layout is done anyway.
+    window.cancelAnimationFrame(this.#revealing);
+    this.#revealing = window.requestAnimationFrame(() => {
+      for (const pane of Object.values(this.panes)) pane.reveal(marks.site ?? [], prefersStill());
+    });
     this.scenes.classList.toggle("alone", before === null);
-    this.card.update(application, this.timeline.stageOf(application.position));
-    this.#keyOfMarks(application);
+    this.panes.after.caption.textContent = before === null ? "Primal graph" : "After";
+    this.card.update(application, marks, this.timeline.stageOf(application.position));
+    this.#keyOfMarks(marks, before === null);
     this.#windowControls(application);
     this.#say(application);
   }
 
-  #keyOfMarks({changed, before}) {
-    const rows = before === null ? [] : [
-      ["added", changed?.added, "added"],
-      ["removed", changed?.removed, "removed"],
-      ["relabelled", changed?.relabelled, "new label"],
-      ["site", changed?.site, "site of the rule"],
-    ];
-    const shown = rows.filter(([, keys]) => keys?.length);
-    fill(this.key, ...shown.map(([kind, , word]) => h("span", {class: `sample ${kind}`}, h("i"), word)));
+  #keyOfMarks(marks, start) {
+    const words = {
+      added: "added",
+      removed: "removed",
+      turned: "turned round",
+      relabelled: "new label",
+      gone: "merged away",
+      site: "site of the rule",
+    };
+    const shown = start ? [] : Object.entries(words).filter(([kind]) => marks[kind]?.length);
+    fill(this.key, ...shown.map(([kind, word]) => h("span", { class: `sample ${kind}` }, h("i"), word)));
   }
 
-  #windowControls({rows, all_rows: all}) {
+  #windowControls({ rows, all_rows: all }) {
     const [first, last] = all;
     const [from, to] = rows;
     const whole = from <= first && to >= last;
@@ -393,13 +436,13 @@ export class DerivationView {
       value: from,
       "aria-label": "first row shown",
       "aria-valuetext": `rows ${from} to ${to} of ${first} to ${last}`,
-      oninput: (event) => move(Number(event.target.value)),
+      on: { input: (event) => move(Number(event.target.value)) },
     });
-    const earlier = button("▲ earlier rows", {disabled: from <= first, onclick: () => move(from - by)});
-    const later = button("▼ later rows", {disabled: to >= last, onclick: () => move(from + by)});
+    const earlier = button("▲ earlier rows", { disabled: from <= first, on: { click: () => move(from - by) } });
+    const later = button("▼ later rows", { disabled: to >= last, on: { click: () => move(from + by) } });
     const follow = h("input", {
       type: "checkbox",
-      onchange: () => this.#look(follow.checked ? null : rows),
+      on: { change: () => this.#look(follow.checked ? null : rows) },
     });
     follow.checked = this.#rows === null;
     const keep = this.window.contains(this.element.getRootNode().activeElement)
@@ -411,22 +454,21 @@ export class DerivationView {
       earlier,
       slider,
       later,
-      h("label", {class: "check"}, follow, "follow the site"),
+      h("label", { class: "check" }, follow, "follow the site"),
     );
     if (keep >= 0) this.window.querySelectorAll("input, button")[keep]?.focus();
   }
 
   #look(rows) {
     this.#rows = rows;
-    this.shownApplication = undefined;
     this.#render();
   }
 
   #say(application) {
     window.clearTimeout(this.#saying);
     this.#saying = window.setTimeout(() => {
-      if (this.#app.state.tab !== "derivation") return;
-      const {position, title, site, check} = application;
+      if (this.#app.tab !== "derivation") return;
+      const { position, title, site, check } = application;
       const words = position === 0 ? "the primal graph" : `${title}${site ? ` at ${site}` : ""}`;
       const verdict = check ? `; ${check.ok ? check.text : `check failed: ${check.witness}`}` : "";
       this.#app.announce(`${position} of ${this.#timeline?.count ?? 0}: ${words}${verdict}`);
@@ -439,45 +481,63 @@ export class DerivationView {
   }
 
   #resize(by) {
-    this.#zoom = Math.max(0, Math.min(ZOOMS.length - 1, this.#zoom + by));
-    for (const pane of Object.values(this.panes)) pane.resize(ZOOMS[this.#zoom]);
+    if (by === 0) this.#zoom = this.#zoom === "fit" ? "auto" : "fit";
+    else this.#zoom = nextZoom(this.panes.after.scale(), by);
+    for (const pane of Object.values(this.panes)) pane.resize(this.#zoom);
   }
 }
 
 /** One of the two drawings, with its heading. */
 class Pane {
   constructor(name, heading) {
-    this.view = new SceneView({label: heading});
+    this.view = new SceneView({ label: heading });
     this.view.element.setAttribute("data-testid", `scene-${name}`);
-    this.scroller = h("div", {class: "scroller", tabindex: 0, role: "group", "aria-label": `${heading}: drawing`},
+    this.scroller = h("div", { class: "scene-scroller", tabindex: 0, role: "group", "aria-label": `${heading}: drawing` },
       this.view.element);
-    this.empty = h("p", {class: "empty"}, "nothing before the primal graph");
-    this.element = h("figure", {class: `pane ${name}`}, h("figcaption", {}, heading), this.scroller, this.empty);
+    this.zoom = "auto";
+    this.empty = h("p", { class: "nothing" }, "nothing before the primal graph");
+    this.caption = h("figcaption", {}, heading);
+    this.element = h("figure", { class: `pane ${name}` }, this.caption, this.scroller, this.empty);
   }
 
   show(scene, options) {
     this.empty.hidden = scene !== null;
     this.scroller.hidden = scene === null;
-    if (scene === null) this.view.clear();
-    else this.view.show(scene, options);
+    if (scene === null) {
+      this.view.clear();
+      return;
+    }
+    this.view.show(scene, options);
+    this.resize(this.zoom);
   }
 
   clear() {
     this.view.clear();
   }
 
-  resize(scale) {
-    this.view.scale = scale;
-    this.element.classList.toggle("enlarged", scale > 1.5);
-    if (this.view.scene) this.view.element.style.width = `${this.view.scene.width * scale}px`;
+  /** Pixels to the point, as it is drawn now. */
+  scale() {
+    return this.view.element.clientWidth / (this.view.scene?.width || 1) || USUAL;
+  }
+
+  /** "auto" (the usual size, smaller where there is no room for it), "fit" (all of it), or pixels to the point. */
+  resize(zoom) {
+    this.zoom = zoom;
+    const { scene, element } = this.view;
+    if (!scene) return;
+    const fixed = typeof zoom === "number";
+    element.style.width = `${scene.width * (fixed ? zoom : USUAL)}px`;
+    element.style.maxWidth = fixed ? "none" : "100%";
+    element.style.minWidth = zoom === "auto" ? `${scene.width * LEAST}px` : "0";
+    element.style.maxHeight = zoom === "fit" ? `${this.scroller.clientHeight - 24}px` : "none";
   }
 
   /** Scroll the drawing, not the page, to some vertices. */
   reveal(keys, still) {
     const box = this.view.boundsOf(keys);
     if (!box || this.scroller.hidden) return;
-    const {scroller} = this;
-    const scale = this.view.element.clientWidth / this.view.scene.width || this.view.scale;
+    const { scroller } = this;
+    const scale = this.scale();
     const inside = (low, high, start, size) => low >= start && high <= start + size;
     const [left, top, right, bottom] = box.map((x) => x * scale);
     if (
@@ -494,9 +554,14 @@ class Pane {
   }
 }
 
+function nextZoom(now, by) {
+  const other = by > 0 ? ZOOMS.find((zoom) => zoom > now + 0.01) : ZOOMS.findLast((zoom) => zoom < now - 0.01);
+  return other ?? now;
+}
+
 function iconNode(name) {
-  const path = svgNode("path", {d: ICONS[name]});
-  return svgNode("svg", {class: `icon ${name}`, viewBox: "0 0 16 16", "aria-hidden": "true"}, path);
+  const shape = s("path", { d: ICONS[name] });
+  return s("svg", { class: `step-icon icon-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true" }, shape);
 }
 
 /** Both drawings share one page, so they scroll as one. */
@@ -511,23 +576,37 @@ function linkScrolling(one, other) {
     leader = from;
     to.scrollTo(from.scrollLeft, from.scrollTop);
   };
-  one.addEventListener("scroll", follow(one, other), {passive: true});
-  other.addEventListener("scroll", follow(other, one), {passive: true});
+  one.addEventListener("scroll", follow(one, other), { passive: true });
+  other.addEventListener("scroll", follow(other, one), { passive: true });
 }
 
 /** What the timeline and the applications depend on. */
 function baseOf(state, view) {
-  return JSON.stringify([view?.key ?? state.text, state.order, state.mode]);
+  return JSON.stringify([view.key, state.order, state.mode]);
+}
+
+/**
+ * What changed, as marks. Edges that were turned round are neither new nor gone: to mark each twice would hide that
+ * nothing else happened.
+ */
+function told({ added = [], removed = [], relabelled = [], vertices_gone: gone = [], site = [] }) {
+  const turnedRound = (key) => key.split(" -> ").reverse().join(" -> ");
+  const lost = new Set(removed);
+  const turned = added.length > 0 && added.length === removed.length && added.every((key) => lost.has(turnedRound(key)));
+  if (turned) return { turned: [...added, ...removed], relabelled, gone, site };
+  return { added, removed, relabelled, gone, site };
 }
 
 /** The vertex that takes the place of those that are gone: the one of the site that stays. */
-function mergeOf({changed}) {
+function mergeOf({ changed }) {
   const gone = changed?.vertices_gone ?? [];
   const stays = (changed?.site ?? []).filter((key) => !gone.includes(key));
   return new Map(stays.length === 1 ? gone.map((key) => [key, stays[0]]) : []);
 }
 
-function isText(node) {
+/** Whether a key was pressed in a field for text; where the event comes from is hidden behind the shadow root. */
+function isText(event) {
+  const node = event.composedPath()[0];
   return (
     node instanceof HTMLElement &&
     (node.isContentEditable ||

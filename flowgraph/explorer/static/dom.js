@@ -73,10 +73,12 @@ export function icon(name) {
     s("path", { d: ICONS[name] }));
 }
 
-const GREEK = Object.fromEntries(
-  ("alpha α beta β gamma γ delta δ epsilon ε zeta ζ eta η theta θ iota ι kappa κ lambda λ mu μ nu ν xi ξ pi π rho ρ " +
-    "sigma σ tau τ upsilon υ phi φ chi χ psi ψ omega ω Gamma Γ Delta Δ Theta Θ Lambda Λ Xi Ξ Pi Π Sigma Σ Phi Φ Psi Ψ " +
-    "Omega Ω").split(" ").reduce((pairs, word, k, all) => (k % 2 ? pairs : [...pairs, [word, all[k + 1]]]), []));
+const GREEK = {
+  alpha: "α", beta: "β", gamma: "γ", delta: "δ", epsilon: "ε", zeta: "ζ", eta: "η", theta: "θ", iota: "ι", kappa: "κ",
+  lambda: "λ", mu: "μ", nu: "ν", xi: "ξ", pi: "π", rho: "ρ", sigma: "σ", tau: "τ", upsilon: "υ", phi: "φ", chi: "χ",
+  psi: "ψ", omega: "ω", Gamma: "Γ", Delta: "Δ", Theta: "Θ", Lambda: "Λ", Xi: "Ξ", Pi: "Π", Sigma: "Σ", Phi: "Φ",
+  Psi: "Ψ", Omega: "Ω",
+};
 
 /**
  * A name of a program as mathematics: what stands on the line and what is below it.
@@ -86,8 +88,9 @@ const GREEK = Object.fromEntries(
 export function nameParts(name) {
   const match = /^(\p{L}+)_?(\d*)((?:_[\p{L}\d]+)*)$/u.exec(name.normalize("NFKC"));
   if (!match) return { base: name, sub: "", word: true };
-  const base = GREEK[match[1]] ?? match[1];
-  const sub = [match[2], ...match[3].split("_")].filter(Boolean).map((part) => GREEK[part] ?? part).join(",");
+  const letter = (part) => (Object.hasOwn(GREEK, part) ? GREEK[part] : part);
+  const base = letter(match[1]);
+  const sub = [match[2], ...match[3].split("_")].filter(Boolean).map(letter).join(",");
   return { base, sub, word: [...base].length > 1 };
 }
 
@@ -156,5 +159,6 @@ export function debounce(run, delay) {
 
 /** Whether keys typed now go into text. */
 export function isTextField(element) {
-  return Boolean(element?.closest?.("textarea, select, input:not([type=checkbox]):not([type=radio]):not([type=range])"));
+  const others = ["checkbox", "radio", "range", "file"].map((type) => `:not([type=${type}])`).join("");
+  return Boolean(element?.closest?.(`textarea, select, input${others}`));
 }

@@ -4,6 +4,7 @@ import { debounce, fill, h, icon } from "./dom.js";
 
 const DELAY = 250;
 const TAB = 4;
+const LEVELS = { error: "Error", warning: "Warning", info: "Note" };
 
 export class Editor {
   #sent = null;
@@ -22,7 +23,8 @@ export class Editor {
       },
     });
     this.numbers = h("pre", { class: "editor-numbers", "aria-hidden": "true" });
-    this.mark = h("div", { class: "editor-mark", hidden: true, "aria-hidden": "true" }, h("span", { class: "editor-caret" }));
+    this.mark = h("div", { class: "editor-mark", hidden: true, "aria-hidden": "true" },
+      h("span", { class: "editor-caret" }));
     this.step = h("div", { class: "editor-step", hidden: true, "aria-hidden": "true" });
     this.messages = h("div", { class: "messages" });
     this.element = h("div", { class: "editor" },
@@ -39,7 +41,8 @@ export class Editor {
 
   /** An edit was not even looked at, so the state has another text: what is typed stays, and is sent with a change. */
   refused(error) {
-    this.#refused = { text: this.text.value, message: { level: "error", text: error.message, ...error, action: "edit" } };
+    const message = { level: "error", text: error.message, ...error, action: "edit" };
+    this.#refused = { text: this.text.value, message };
     this.#sent = this.app.state.text;
   }
 
@@ -62,9 +65,9 @@ export class Editor {
     const typing = this.#sent !== null && this.text.value !== this.#sent;
     // What a person types is never overwritten: the state takes it over when they stop.
     if (!typing && !this.app.editing && (state.text !== this.text.value || this.#sent === null)) {
-      const { selectionStart, selectionEnd } = this.text;
+      const caret = Math.min(this.text.selectionStart, state.text.length);
       this.text.value = state.text;
-      this.text.setSelectionRange(Math.min(selectionStart, state.text.length), Math.min(selectionEnd, state.text.length));
+      this.text.setSelectionRange(caret, caret);
       this.#sent = state.text;
       this.#number();
     }
@@ -117,9 +120,11 @@ export class Editor {
   #message(message) {
     const rows = [["where", message.line === null ? message.where : null], ["got", message.got],
       ["expected", message.expected]].filter(([, text]) => text);
-    return h("div", { class: `message ${message.level}`, "data-testid": "message", role: message.level === "error" ? "alert" : "status" },
+    const { level } = message;
+    const role = level === "error" ? "alert" : "status";
+    return h("div", { class: `message ${level}`, "data-testid": "message", role },
       h("p", { class: "message-text" },
-        h("span", { class: "message-level", text: { error: "Error", warning: "Warning", info: "Note" }[message.level] }),
+        h("span", { class: "message-level", text: LEVELS[level] }),
         message.line === null ? null : h("button", {
           type: "button", class: "message-place", title: "go there in the text",
           text: `line ${message.line}${message.column ? `, column ${message.column}` : ""}`,

@@ -1,5 +1,6 @@
 /** The explorer: state and view, who draws them, and what keys and buttons do. Python decides everything else. */
 
+import { Address } from "./address.js";
 import { CheckView } from "./check_view.js";
 import { DerivationView } from "./derivation_view.js";
 import { count, debounce, h, icon, isTextField, plural, set } from "./dom.js";
@@ -15,6 +16,7 @@ const TABS = ["order", "derivation", "check"];
 const NARROW = 760;
 const LARGEST_FILE = 400_000;
 const TOAST = 6000;
+const LEVELS = { error: "Error", warning: "Not possible", info: "Note" };
 
 /** A state with no program in it: Python fills in what is missing. */
 const NEW = {
@@ -23,12 +25,18 @@ const NEW = {
 };
 
 /**
+ * @typedef {Object} Connection
+ * @property {function(Object, function({what: string, done: number, total: number}): void): Promise<Object>} request
+ * @property {"server"|"widget"} kind a page of its own has an address; in a notebook the notebook sets the theme
+ * @property {function(Object): void} [onState] is told every state that is shown
+ * @property {function(string[]): void} [onOrder] is told every other order, as names
+ */
+
+/**
  * Put the explorer into an element.
  * @param {HTMLElement} host
- * @param {{request: function(Object, function(Object): void): Promise<Object>, kind: string,
- *   onOrder: (function(string[]): void)|undefined}} connection
- * @param {{css: string, theme: (string|undefined), state: (Object|undefined), fonts: (Object<string, string>|undefined),
- *   onState: (function(Object): void)|undefined}} options
+ * @param {Connection} connection
+ * @param {{css: string, theme: ("auto"|"light"|"dark"|undefined), state: (Object|undefined)}} options
  * @returns {App}
  */
 export function mount(host, connection, options) {
@@ -63,9 +71,10 @@ export class App {
     this.theme = "auto";
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.#requests = new Requests(connection, {
-      state: () => this.state, have: () => this.program?.key ?? null, accept: (reply, action) => this.#accept(reply, action),
+      state: () => this.state, have: () => this.program?.key ?? null,
+      accept: (reply, action) => this.#accept(reply, action),
       fail: (error, action) => this.#fail(error, action), busy: (running) => this.#busy(running),
-      progress: (message) => this.#progress(message),
+      progress: (progress) => this.#progress(progress),
     });
     this.#build();
   }
@@ -90,7 +99,9 @@ export class App {
     this.check = new CheckView(this);
     this.helpDialog = new Help(this);
     this.takeHomeDialog = new TakeHome(this);
-    this.#views = [this.header, this.editor, this.order, this.panels, this.derivation, this.check, this.takeHomeDialog];
+    this.#views = [
+      this.header, this.editor, this.order, this.panels, this.derivation, this.check, this.takeHomeDialog,
+    ];
     this.live = h("div", { class: "sr-only", "data-testid": "live", "aria-live": "polite", role: "status" });
     this.toasts = h("div", { class: "toasts" });
     this.editorPane = h("details", { class: "editor-pane", open: true },
@@ -106,13 +117,18 @@ export class App {
       this.helpDialog.element, this.takeHomeDialog.element, this.toasts, this.live,
       h("div", { class: "drop", "aria-hidden": "true" }, h("p", { text: "Drop a .fg file to open it" })));
     root.replaceChildren(this.element);
-    this.setTheme(this.options.theme ?? "auto");
+    this.host.dataset.kind = this.connection.kind;
+    if (this.connection.kind === "server") {
+      this.setTheme(this.options.theme ?? "auto");
+      this.address = new Address((state) => this.adopt(state), (error) => this.toast("error", sentence(error), true),
+        this.#left.signal);
+    }
     this.#listen(root);
   }
 
   #panel(name, ...content) {
-    return h("div", { class: `panel panel-${name}`, id: `panel-${name}`, role: "tabpanel", "aria-labelledby": `tab-${name}` },
-      ...content);
+    const id = `panel-${name}`;
+    return h("div", { class: `panel ${id}`, id, role: "tabpanel", "aria-labelledby": `tab-${name}` }, ...content);
   }
 
   #listen(root) {
@@ -153,16 +169,17 @@ export class App {
   /** Ask for the first view. */
   async start() {
     const programs = this.request("programs", {});
-    if (this.options.state) this.act(null);
+    const given = this.options.state ?? (await this.address?.read());
+    if (given) this.adopt(given);
     const reply = await programs;
-    if (reply.error) {
-      this.header.setPrograms([]);
-      this.toast("error", sentence(reply.error));
-      return;
-    }
-    this.header.setPrograms(reply.programs);
-    const first = reply.programs[0];
-    if (!this.options.state && first) this.open(reply.programs.find((each) => each.opened) ?? example(reply.programs));
+    this.header.setPrograms(reply.programs ?? []);
+    if (reply.error) this.toast("error", sentence(reply.error));
+    else if (!given && reply.programs.length) this.open(first(reply.programs));
+  }
+
+  /** Show a state that comes from elsewhere: a link, or Python. */
+  adopt(state) {
+    return this.#requests.act(null, state);
   }
 
   // -- requests -----------------------------------------------------------------------------------------------------
@@ -193,7 +210,8 @@ export class App {
 
   /** Make what a preview showed the state. */
   keep(reply, action) {
-    this.#requests.keep(reply, action);
+    if (this.#requests.isNewest(reply) && !this.#requests.acting) this.#requests.keep(reply, action);
+    else this.act(action);
   }
 
   /** Show the state again. */
@@ -221,7 +239,8 @@ export class App {
     if (action?.do !== "edit" || !this.#requests.acting) this.tab = this.state.tab;
     this.#show(reply, false);
     this.#tell(reply.view, action);
-    this.options.onState?.(this.state);
+    this.address?.write(this.state);
+    this.connection.onState?.(this.state);
     this.#handOver();
   }
 
@@ -256,6 +275,8 @@ export class App {
   #fail(error, action) {
     if (action?.do === "edit") this.editor.refused(error);
     this.toast("error", sentence(error));
+    this.view = this.kept;
+    this.previewing = false;
     this.render();
   }
 
@@ -292,14 +313,13 @@ export class App {
     if (running > 0) this.#late = setTimeout(() => this.element.classList.add("waiting"), 250);
     else {
       this.element.classList.remove("waiting");
-      this.header.progress.style.transform = "";
+      this.header.working("", 0, 0);
     }
   }
 
-  #progress(message) {
-    const { what, done, total } = message.progress ?? {};
+  #progress({ what, done, total }) {
+    this.header.working(what, done, total);
     if (!total) return;
-    this.header.progress.style.transform = `scaleX(${done / total})`;
     for (const view of [this.derivation, this.check, this.takeHomeDialog]) view.busy?.(what, done, total);
   }
 
@@ -314,7 +334,8 @@ export class App {
   /** Open a file that was chosen or dropped. */
   async openFile(file) {
     if (file.size > 4 * LARGEST_FILE) {
-      this.toast("error", `${file.name} is too large: ${count(file.size)} bytes, and programs have at most ${count(LARGEST_FILE)} characters`);
+      const most = `programs have at most ${count(LARGEST_FILE)} characters`;
+      this.toast("error", `${file.name} is too large: ${count(file.size)} bytes, and ${most}`);
       return;
     }
     const text = await file.text();
@@ -372,19 +393,24 @@ export class App {
     this.live.textContent = this.live.textContent === text ? `${text}\u00a0` : text;
   }
 
-  /** Show a message for a while, and say it. */
-  toast(level, text) {
+  /**
+   * Show a message for a while, and say it.
+   * @param {"error"|"warning"|"info"} level
+   * @param {string} text
+   * @param {boolean} [stay] until it is closed
+   */
+  toast(level, text, stay = false) {
     const close = () => note.remove();
     for (const old of this.toasts.children) if (old.dataset.text === text) old.remove();
     const note = h("div", { class: `toast ${level}`, "data-testid": "toast", "data-text": text },
-      h("span", { class: "toast-level", text: { error: "Error", warning: "Not possible", info: "Note" }[level] }),
-      h("span", { class: "toast-text", text }),
-      h("button", { type: "button", class: "button square bare", "aria-label": "close", on: { click: close } }, icon("close")));
+      h("span", { class: "toast-level", text: LEVELS[level] }), h("span", { class: "toast-text", text }),
+      h("button", { type: "button", class: "button square bare", "aria-label": "close", on: { click: close } },
+        icon("close")));
     while (this.toasts.children.length > 2) this.toasts.firstChild.remove();
     this.toasts.append(note);
     this.announce(text);
     const leave = debounce(() => (note.matches(":hover, :focus-within") ? leave() : close()), TOAST);
-    leave();
+    if (!stay) leave();
   }
 
   // -- keys and files -----------------------------------------------------------------------------------------------
@@ -435,7 +461,8 @@ function sentence({ message, text, remedy }) {
   return [message ?? text, remedy].filter(Boolean).join(": ");
 }
 
-/** The example that shows at a glance what orders do. */
-function example(programs) {
-  return programs.find((each) => each.name.startsWith("two_orders")) ?? programs[0];
+/** What to begin with: what Python was started with, or the example that shows at a glance what orders do. */
+function first(programs) {
+  const telling = programs.find((each) => each.name.startsWith("two_orders"));
+  return programs.find((each) => each.opened) ?? telling ?? programs[0];
 }

@@ -4,6 +4,7 @@ import { fill, h, icon, set } from "./dom.js";
 
 const TABS = [["order", "Order"], ["derivation", "Derivation"], ["check", "Check"]];
 const THEMES = ["auto", "light", "dark"];
+const OPEN = "open a .fg file (or drop one on the page)";
 
 export class Header {
   #programs = null;
@@ -25,8 +26,8 @@ export class Header {
     this.menu = h("div", { class: "menu", role: "dialog", "aria-label": "programs", hidden: true,
       on: { keydown: (event) => this.#menuKey(event) } }, this.search, this.list);
     this.file = h("input", {
-      type: "file", accept: ".fg,.txt,text/plain", class: "file", "data-testid": "open-file", "aria-label": "open a .fg file",
-      title: "open a .fg file (or drop one on the page)", on: { change: () => this.#file() },
+      type: "file", accept: ".fg,.txt,text/plain", class: "file", "data-testid": "open-file",
+      "aria-label": "open a .fg file", title: OPEN, on: { change: () => this.#file() },
     });
     this.undo = this.#button("undo", "undo", () => app.undo());
     this.redo = this.#button("redo", "redo", () => app.redo());
@@ -40,18 +41,20 @@ export class Header {
     set(home, "aria-label", "take home");
     const help = h("button", { type: "button", class: "button square", "data-testid": "help", "aria-label": "help",
       title: "help (?)", text: "?", on: { click: () => app.help() } });
+    this.theme.hidden = app.connection.kind === "widget";
     this.progress = h("div", { class: "progress", "aria-hidden": "true" });
+    this.work = h("span", { class: "work quiet" });
     this.element = h("header", { class: "header" },
       h("span", { class: "brand", text: "flowgraph" }),
       h("div", { class: "menu-place" }, this.menuButton, this.menu),
-      h("label", { class: "button square open-file", title: "open a .fg file (or drop one on the page)" }, icon("open"), this.file),
+      h("label", { class: "button square open-file", title: OPEN }, icon("open"), this.file),
       h("div", { class: "pair" }, this.undo, this.redo), tabs,
-      h("div", { class: "tools" }, home, this.theme, help), this.progress);
+      this.work, h("div", { class: "tools" }, home, this.theme, help), this.progress);
   }
 
   #button(name, image, click) {
-    return h("button", { type: "button", class: "button square", "data-testid": name, "aria-label": name, on: { click } },
-      icon(image));
+    const props = { type: "button", class: "button square", "data-testid": name, "aria-label": name, on: { click } };
+    return h("button", props, icon(image));
   }
 
   #tab(name, title) {
@@ -82,6 +85,12 @@ export class Header {
     set(button, "aria-disabled", label ? "false" : "true");
     button.title = label ? `${name}: ${label} (${keys})` : `nothing to ${name}`;
     set(button, "aria-label", label ? `${name} ${label}` : name);
+  }
+
+  /** Show how far long work is; nothing is said of what is over at once. */
+  working(what, done, total) {
+    this.progress.style.transform = total ? `scaleX(${done / total})` : "";
+    this.work.textContent = total > 1 ? `${what}: ${done} of ${total}` : what;
   }
 
   /** Say which theme is on. */
@@ -127,7 +136,8 @@ export class Header {
 
   /** Close the menu where the focus or the pointer went elsewhere. */
   closeMenuUnless(inside) {
-    if (!this.menu.hidden && !inside.some((node) => node === this.menu || node === this.menuButton)) this.toggleMenu(false);
+    const stays = inside.some((node) => node === this.menu || node === this.menuButton);
+    if (!this.menu.hidden && !stays) this.toggleMenu(false);
   }
 
   #list() {
@@ -137,7 +147,9 @@ export class Header {
     }
     const wanted = this.search.value.trim().toLowerCase();
     const found = this.#programs.filter(({ name, summary }) => `${name} ${summary}`.toLowerCase().includes(wanted));
-    const groups = [["Opened", found.filter((each) => each.opened)], ["Examples", found.filter((each) => !each.opened)]];
+    const groups = [
+      ["Opened", found.filter((each) => each.opened)], ["Examples", found.filter((each) => !each.opened)],
+    ];
     fill(this.list, ...groups.filter(([, list]) => list.length).flatMap(([title, list]) => [
       h("p", { class: "menu-title", text: title }), ...list.map((program) => this.#item(program)),
     ]), found.length ? null : h("p", { class: "quiet menu-none", text: "no program of that name" }));

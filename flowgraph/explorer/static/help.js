@@ -33,29 +33,36 @@ const DRAWING = [
   ["Red rings", "A cut of too few values: all that is between must pass through it, so J is singular for every x."],
 ];
 
+const DRAGGING = "Drag a row by its handle, or anywhere on it with a mouse. At every place you see what the order " +
+  "would be: its widths, its lumps, its cost. Rest on a value to see where it lives, on the words of a lump to see " +
+  "why it exists.";
+
+const TEXT = "One line a step: z = f(x, y). Begin with inputs x, y and end with outputs z, y. Names that are no " +
+  "operation are functions without a definition. # starts a comment.";
+
 export class Help {
   /** @param {import("./explorer.js").App} app */
   constructor(app) {
     this.app = app;
+    const close = h("button", {
+      type: "button", class: "button square", "aria-label": "close", on: { click: () => this.element.close() },
+    }, icon("close"));
     this.element = h("dialog", { class: "dialog help", "data-testid": "help-dialog", "aria-label": "help" },
-      h("div", { class: "dialog-head" }, h("h2", { text: "Help" }),
-        h("button", { type: "button", class: "button square", "aria-label": "close", on: { click: () => this.element.close() } },
-          icon("close"))),
+      h("div", { class: "dialog-head" }, h("h2", { text: "Help" }), close),
       h("div", { class: "help-columns" },
-        h("section", {}, h("h3", { text: "Reordering" }),
-          h("p", { text: "Drag a row by its handle, or anywhere on it with a mouse. At every place you see what the order " +
-            "would be: its widths, its lumps, its cost. Rest on a value to see where it lives, on a lump to see why it exists." }),
-          h("h3", { text: "The drawing" }),
-          h("dl", { class: "help-list" }, ...DRAWING.flatMap(([name, text]) => [h("dt", { text: name }), h("dd", { text })]))),
-        h("section", {}, ...KEYS.flatMap(([title, keys]) => [h("h3", { text: title }), h("dl", { class: "help-keys" },
-          ...keys.flatMap(([key, text]) => [
-            h("dt", {}, ...key.split(" ").flatMap((each, k) => [k ? " " : "", h("kbd", { text: each })])), h("dd", { text }),
-          ]))]), h("h3", { text: "Text" }),
-        h("p", { text: "One line a step: z = f(x, y). Begin with inputs x, y and end with outputs z, y. Names that are no " +
-          "operation are functions without a definition. # starts a comment." }))));
+        h("section", {}, h("h3", { text: "Reordering" }), h("p", { text: DRAGGING }), h("h3", { text: "The drawing" }),
+          h("dl", { class: "help-list" }, ...DRAWING.flatMap(pair))),
+        h("section", {}, ...KEYS.flatMap(([title, keys]) => [
+          h("h3", { text: title }), h("dl", { class: "help-keys" }, ...keys.flatMap(keyPair)),
+        ]), h("h3", { text: "Text" }), h("p", { text: TEXT }))));
   }
+}
 
-  update() {
-    // Help says the same about every program.
-  }
+function pair([name, text]) {
+  return [h("dt", { text: name }), h("dd", { text })];
+}
+
+function keyPair([keys, text]) {
+  const names = keys.split(" ").flatMap((key, k) => [k ? " " : "", h("kbd", { text: key })]);
+  return [h("dt", {}, ...names), h("dd", { text })];
 }

@@ -120,9 +120,11 @@ export class RowDrag {
     this.#scrolling = 0;
     const { app } = this.#view;
     const action = { do: "move", step: drag.step, to: drag.row - 1 };
-    this.#view.dragEnded(drag);
-    if (drag.row === drag.home) app.cancelPreview();
-    else if (drag.legal && drag.reply) app.keep(drag.reply, action);
+    const back = drag.row === drag.home || !drag.legal;
+    if (back) app.cancelPreview();
+    this.#view.dragEnded(drag, back);
+    if (drag.row === drag.home) return;
+    if (drag.legal && drag.reply) app.keep(drag.reply, action);
     else app.act(action);
   }
 
@@ -133,8 +135,8 @@ export class RowDrag {
     if (!drag) return false;
     this.now = null;
     this.#scrolling = 0;
-    this.#view.dragEnded(drag);
     this.#view.app.cancelPreview();
+    this.#view.dragEnded(drag, true);
     return true;
   }
 }

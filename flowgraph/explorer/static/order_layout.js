@@ -175,8 +175,7 @@ export function profilePaths(frame, order, first, last) {
     const bottom = yOf(frame, time) + (time === end ? frame.pitch / 2 : frame.pitch);
     line += `${line ? "H" : "M"}${x(time)}${line ? "" : ` ${px(yOf(frame, time))}`}V${px(bottom)}`;
   }
-  const bottom = yOf(frame, last) + (last === end ? frame.pitch / 2 : frame.pitch);
-  return { line, area: line ? `${line}H${px(frame.profile)}V${px(yOf(frame, first))}ZM${px(frame.profile)} ${px(bottom)}` : "" };
+  return { line, area: line && `${line}H${px(frame.profile)}V${px(yOf(frame, first))}Z` };
 }
 
 /**

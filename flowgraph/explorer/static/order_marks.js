@@ -1,6 +1,6 @@
 /** What lies under and over the rows: lumps, blocks, the width profile, and what the pointer or the focus points at. */
 
-import { count, nameParts, plural, s } from "./dom.js";
+import { count, nameSpans, plural, s } from "./dom.js";
 import { edgesOf, halfWidth, profilePaths, px, runsOf, stub, yOf } from "./order_layout.js";
 
 /** Tints go up to this l; beyond, all are the last. */
@@ -139,13 +139,15 @@ export class Marks {
     const runs = runsOf(block.rows);
     const gap = 3;
     const boxes = runs.map(([from, to]) => s("rect", {
-      x: left, y: yOf(frame, from - 0.5) + gap, width: right - left, height: (to - from + 1) * frame.pitch - 2 * gap, rx: 7,
+      x: left, y: yOf(frame, from - 0.5) + gap, width: right - left,
+      height: (to - from + 1) * frame.pitch - 2 * gap, rx: 7,
     }));
     const links = runs.slice(1).map(([from], k) =>
       `M${left} ${yOf(frame, runs[k][1] + 0.5) - gap - 7}V${yOf(frame, from - 0.5) + gap + 7}`).join("");
     const title = `block of ${plural(block.rows.length, "step")}, l = ${block.size}` +
       (block.operations === null ? "" : `, ${plural(block.operations, "operation")}`);
-    return s("g", { class: "block", "data-testid": "block" }, s("title", { text: title }), ...boxes, s("path", { d: links }));
+    return s("g", { class: "block", "data-testid": "block" }, s("title", { text: title }), ...boxes,
+      s("path", { d: links }));
   }
 
   #patchProfile(picture, first, last) {
@@ -237,7 +239,9 @@ export class Marks {
           s("path", { class: "live-edge", d: edge.line }), s("path", { class: "live-head", d: edge.head })));
       }
     }
-    marks.push(s("rect", { class: "live-ring", x: x - half, y: yOf(frame, row) - 13.5, width: 2 * half, height: 27, rx: 13.5 }));
+    marks.push(s("rect", {
+      class: "live-ring", x: x - half, y: yOf(frame, row) - 13.5, width: 2 * half, height: 27, rx: 13.5,
+    }));
     this.over.replaceChildren(...marks);
   }
 
@@ -256,8 +260,9 @@ export class Marks {
     const close = Math.abs(a.y - b.y) < 50 && Math.abs(a.x - b.x) < width + 34;
     const above = Math.min(a.y, b.y) - 28;
     const at = close ? (above > 14 ? above : Math.max(a.y, b.y) + 28) : middle.y;
+    const curve = `M${px(a.x)} ${px(a.y)}Q${px(middle.x + bend)} ${px(middle.y)} ${px(b.x)} ${px(b.y)}`;
     this.over.replaceChildren(
-      s("path", { class: "blocking", d: `M${px(a.x)} ${px(a.y)}Q${px(middle.x + bend)} ${px(middle.y)} ${px(b.x)} ${px(b.y)}` }),
+      s("path", { class: "blocking", d: curve }),
       s("circle", { class: "blocking-end", cx: b.x, cy: b.y, r: 14.5 }),
       s("circle", { class: "blocking-end", cx: a.x, cy: a.y, r: 14.5 }),
       s("g", { class: "blocking-words", transform: `translate(${px(Math.max(width / 2 + 4, middle.x))} ${px(at)})` },
@@ -293,11 +298,11 @@ export function lumpWords(picture, lump) {
 /** The labels of the registers and of the profile, above everything. */
 export function headOf(frame, order) {
   const every = Math.ceil(22 / Math.max(8, frame.xs.length > 1 ? frame.xs[1] - frame.xs[0] : 40));
-  const { base } = nameParts("r");
   return [
     ...frame.xs.filter((_, k) => k % every === 0).map((x, k) =>
-      s("text", { x: px(x), y: 15, class: "math" }, s("tspan", { text: base }), s("tspan", { class: "sub", dy: "0.28em", text: k * every + 1 }))),
-    s("text", { x: px(frame.profile), y: 15 }, s("tspan", { class: "math", text: "n" }), s("tspan", { text: ` = ${order.n}` })),
+      s("text", { x: px(x), y: 15, class: "math" }, ...nameSpans(`r${k * every + 1}`))),
+    s("text", { x: px(frame.profile), y: 15 },
+      s("tspan", { class: "math", text: "n" }), s("tspan", { text: ` = ${order.n}` })),
     s("text", { x: 46, y: 15, class: "number", text: "row" }),
     s("text", { x: frame.label, y: 15, class: "start", text: "lumps" }),
   ];

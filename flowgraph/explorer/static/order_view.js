@@ -1,15 +1,16 @@
 /** The Order tab's drawing: registers are columns, time runs down, and rows are dragged into another order. */
 
-import { debounce, fill, h, mathName, plural, s } from "./dom.js";
+import { debounce, fill, h, plural, s, set } from "./dom.js";
+import { Card, lifeWords } from "./order_card.js";
 import { RowDrag } from "./order_drag.js";
 import { between, frameOf, readersOf, rowAt, valueAt, yOf } from "./order_layout.js";
-import { headOf, lumpWords, Marks } from "./order_marks.js";
+import { headOf, Marks } from "./order_marks.js";
 import { Rows } from "./order_rows.js";
 
 /** Rows that are kept ready beyond the edges of the view. */
 const OVERSCAN = 6;
-/** Explanations that are remembered. */
-const REMEMBERED = 200;
+/** Height of the line with the names of the registers, in px. */
+const HEAD = 22;
 /** How long the edge that was in the way is shown, in ms. */
 const FLASH = 2200;
 
@@ -23,13 +24,14 @@ export class OrderView {
   #activeLump = null;
   #input = 0;
   #pointed = null;
-  #explained = new Map();
-  #width = 0;
+  // What the scroller measures. To ask it between changes would make the browser lay everything out at once.
+  #size = { width: 0, height: 0, stage: 0 };
+  #top = 0;
+  #headKey = "";
   #refocus = false;
   #flash = null;
   #flashed = "";
   #announceSelection = debounce(() => this.#select(), 120);
-  #explain = debounce((index) => this.#askWhy(index), 140);
 
   /** @param {import("./explorer.js").App} app */
   constructor(app) {
@@ -39,25 +41,27 @@ export class OrderView {
     this.drawing = s("svg", { class: "drawing", "data-testid": "drawing", role: "group",
       "aria-label": "the program in registers, time downward" });
     this.drawing.append(this.#marks.under, this.#marks.profile, this.#rows.element, this.#marks.over);
-    this.head = s("svg", { class: "drawing-head", height: 22, "aria-hidden": "true" });
+    this.head = s("svg", { class: "drawing-head", height: HEAD, "aria-hidden": "true" });
     this.caption = h("p", { class: "caption" });
-    this.card = h("div", { class: "card", role: "tooltip", hidden: true });
+    this.card = new Card(app);
     this.empty = h("p", { class: "empty", text: "Nothing to draw yet: type a program, or open an example." });
     this.scroller = h("div", { class: "scroller" }, h("div", { class: "sheet" }, this.head, this.drawing));
     this.element = h("section", { class: "order-view", "aria-label": "order of the steps" },
-      this.caption, h("div", { class: "stage" }, this.scroller, this.empty, this.card));
+      this.caption, h("div", { class: "stage" }, this.scroller, this.empty, this.card.element));
     this.#drag = new RowDrag(this);
     this.#listen();
   }
 
   #listen() {
+    // Not on the drawing: an SVG element that listens for the focus can have it.
+    const stage = this.scroller;
+    stage.addEventListener("focusin", (event) => this.#focused(event));
+    stage.addEventListener("focusout", () => this.#unhover());
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#resized()).observe(this.scroller);
     this.drawing.addEventListener("pointermove", (event) => this.#hover(event));
     this.drawing.addEventListener("pointerleave", () => this.#unhover());
     this.drawing.addEventListener("click", (event) => this.#click(event));
-    this.drawing.addEventListener("focusin", (event) => this.#focused(event));
-    this.drawing.addEventListener("focusout", () => this.#unhover());
   }
 
   // -- drawing ------------------------------------------------------------------------------------------------------
@@ -76,11 +80,13 @@ export class OrderView {
     const changed = this.#program?.key !== app.program.key;
     if (changed) this.#newProgram(app.program);
     if (this.#flashed !== order.steps.join()) this.#stopFlash();
+    const before = changed ? null : this.#rowInView();
     this.#adoptSelection();
     this.#compose(!changed && app.motion);
     this.#caption();
-    if (changed) this.scroller.scrollTop = 0;
-    else if (!this.#drag.now && this.#active !== null) this.#reveal(this.#active);
+    if (changed) this.#scrollTo(0);
+    // A row that the keyboard moves is followed; nothing else moves the view.
+    else if (before !== null && before !== this.picture.rowOf(this.#active)) this.#reveal(this.#active);
     this.#draw();
     this.#point();
   }
@@ -93,7 +99,6 @@ export class OrderView {
     this.#active = null;
     this.#activeLump = null;
     this.#pointed = null;
-    this.#explained.clear();
     this.#input = 0;
   }
 
@@ -115,36 +120,37 @@ export class OrderView {
   #compose(animate) {
     const { program, view } = this.app;
     const { order, certificate } = view;
-    const frame = frameOf(program, order, Math.max(300, this.scroller.clientWidth || 680), this.#pitch(order));
+    const frame = frameOf(program, order, Math.max(300, this.#size.width || 680), this.#pitch(order));
     const places = new Map(order.steps.map((step, k) => [step, k + 1]));
     const drag = this.#drag.now;
     this.picture = {
       frame, program, order, animate, rowOf: (step) => places.get(step) ?? 0,
       cut: new Set(certificate?.cut ?? []),
       through: certificate ? between(program, certificate.inputs, certificate.outputs) : null,
-      active: this.#active, selected: this.#selected(), activeLump: this.#activeLump, dragged: drag?.step ?? null, legal: drag?.band ?? null,
+      active: this.#active, selected: this.#selected(), activeLump: this.#activeLump,
+      dragged: drag?.step ?? null, legal: drag?.band ?? null,
     };
-    for (const svg of [this.drawing, this.head]) {
-      svg.setAttribute("width", frame.width);
-      svg.style.width = `${frame.width}px`;
-    }
-    this.drawing.setAttribute("height", frame.height);
+    for (const svg of [this.drawing, this.head]) set(svg, "width", frame.width);
+    set(this.drawing, "height", frame.height);
+    const key = `${frame.xs} ${frame.profile} ${frame.label} ${order.n}`;
+    if (key === this.#headKey) return;
+    this.#headKey = key;
     this.head.replaceChildren(...headOf(frame, order));
   }
 
   /** Short programs get some air; fingers need more room than a pointer. */
   #pitch(order) {
     const least = matchMedia("(pointer: coarse)").matches ? 40 : 32;
-    const room = (this.element.clientHeight - 120) / (order.steps.length + 1.5);
+    const room = (this.#size.stage - 120) / (order.steps.length + 1.5);
     return Math.round(Math.max(least, Math.min(44, room)));
   }
 
   /** The rows in view, with some to spare. */
   #window() {
     const { frame, order } = this.picture;
-    const top = this.scroller.scrollTop - this.head.clientHeight;
+    const top = this.#top - HEAD;
     const last = order.steps.length;
-    const height = this.scroller.clientHeight || 600;
+    const height = this.#size.height || 600;
     return [
       Math.max(0, Math.floor((top - frame.top) / frame.pitch) - OVERSCAN),
       Math.min(last, Math.ceil((top + height - frame.top) / frame.pitch) + OVERSCAN), top, top + height,
@@ -174,6 +180,7 @@ export class OrderView {
   }
 
   #scrolled() {
+    this.#top = this.scroller.scrollTop;
     if (!this.picture) return;
     const [first, last, top, bottom] = this.#window();
     if (this.drawnWindow !== `${first} ${last}`) {
@@ -182,27 +189,40 @@ export class OrderView {
     } else {
       this.#marks.follow(top + 24, bottom);
     }
-    this.card.hidden = true;
+    this.card.hide();
   }
 
   #resized() {
-    const width = this.scroller.clientWidth;
-    if (!this.picture || width === this.#width) return;
-    this.#width = width;
+    const { clientWidth: width, clientHeight: height } = this.scroller;
+    const stage = this.element.clientHeight;
+    const same = this.#size.width === width && this.#size.height === height && this.#size.stage === stage;
+    this.#size = { width, height, stage };
+    if (!this.picture || same) return;
     this.#compose(false);
     this.#draw();
     this.#point();
   }
 
+  /** The row that the keyboard is at, where it has the focus and can be seen. */
+  #rowInView() {
+    if (!this.picture || this.#drag.now || this.#focusedStep() !== this.#active) return null;
+    const row = this.picture.rowOf(this.#active);
+    const y = yOf(this.picture.frame, row) + HEAD - this.#top;
+    return y >= 0 && y <= this.#size.height ? row : null;
+  }
+
   #reveal(step) {
     const { frame } = this.picture;
     const row = step === -1 ? 0 : this.picture.rowOf(step);
-    const head = this.head.clientHeight;
     const top = yOf(frame, row - 0.5) - (row <= 1 ? 40 : 0);
-    const bottom = yOf(frame, row + 0.5) + head;
-    const { scrollTop, clientHeight } = this.scroller;
-    if (top < scrollTop) this.scroller.scrollTop = top;
-    else if (bottom > scrollTop + clientHeight) this.scroller.scrollTop = bottom - clientHeight + 8;
+    const bottom = yOf(frame, row + 0.5) + HEAD;
+    if (top < this.#top) this.#scrollTo(top);
+    else if (bottom > this.#top + this.#size.height) this.#scrollTo(bottom - this.#size.height + 8);
+  }
+
+  #scrollTo(top) {
+    this.scroller.scrollTop = top;
+    this.#top = this.scroller.scrollTop;
   }
 
   #caption() {
@@ -245,8 +265,7 @@ export class OrderView {
   #unhover() {
     if (this.#pointed === null || this.#drag.now) return;
     this.#pointed = null;
-    this.#explain.cancel();
-    this.card.hidden = true;
+    this.card.hide();
     this.#point();
   }
 
@@ -254,12 +273,10 @@ export class OrderView {
     const before = this.#pointed;
     this.#pointed = thing;
     if (before?.kind !== thing.kind || before.index !== thing.index) {
-      this.#explain.cancel();
       this.#stopFlash();
       this.#point();
-      if (thing.kind === "lump") this.#explain(thing.index);
     }
-    this.#placeCard();
+    this.card.place(thing.x === undefined ? this.#marks.lump(thing.index)?.getBoundingClientRect() : thing);
   }
 
   /** Draw what the pointer is at, or else what has the focus. */
@@ -269,10 +286,10 @@ export class OrderView {
     const thing = this.#pointed;
     if (thing?.kind === "value") {
       this.#marks.showValue(picture, thing.index, this.#readers[thing.index] ?? []);
-      this.#showCard(this.#valueCard(thing.index));
+      this.card.showValue(picture, thing.index, this.#readers[thing.index] ?? []);
     } else if (thing?.kind === "lump") {
       this.#marks.clearPointer();
-      this.#showCard(this.#lumpCard(thing.index));
+      this.card.showLump(picture, thing.index, thing.x === undefined);
     } else {
       const value = this.#activeValue();
       if (value === null) this.#marks.clearPointer();
@@ -282,7 +299,8 @@ export class OrderView {
 
   #selected() {
     const selection = this.app.state.selection;
-    return this.#announceSelection.waits || this.#drag.now ? this.#active : selection?.kind === "step" ? selection.index : null;
+    if (this.#announceSelection.waits || this.#drag.now) return this.#active;
+    return selection?.kind === "step" ? selection.index : null;
   }
 
   #activeValue() {
@@ -290,78 +308,6 @@ export class OrderView {
     if (selection?.kind === "value") return selection.index;
     if (this.#focusedStep() === null && selection?.kind !== "step") return null;
     return this.#active === -1 ? this.#input : this.picture.program.n + this.#active;
-  }
-
-  #valueCard(value) {
-    const { program, order } = this.picture;
-    const names = this.#readers[value].map((step) => program.names[program.n + step]);
-    const list = names.length > 5 ? [...names.slice(0, 5), "…"] : names;
-    const end = order.steps.length;
-    const isOutput = program.outputs.includes(value);
-    const from = order.rows[value];
-    const until = order.last[value] > end ? "the end" : `row ${order.last[value]}`;
-    const life = order.last[value] < 0 ? "nothing reads it" : `lives from row ${from} to ${until}`;
-    return [
-      h("b", {}, mathName(program.names[value]), value < program.n ? ", an input" : ""), h("br"), life,
-      ...(list.length ? ["; read by ", ...list.flatMap((name, k) => [k ? ", " : "", name === "…" ? "…" : mathName(name)])] : []),
-      isOutput ? "; an output" : "",
-    ];
-  }
-
-  #lumpCard(index) {
-    const lump = this.picture.order.lumps[index];
-    if (!lump) return [];
-    const known = this.#explained.get(this.#explainKey(index));
-    return [
-      h("b", { text: lumpWords(this.picture, lump) }),
-      ...(known ? [h("p", { text: known.why }), h("p", { text: known.split })] : [h("p", { class: "quiet", text: "why it exists …" })]),
-    ];
-  }
-
-  #explainKey(index) {
-    return `${this.picture.program.key} ${this.app.view.order.steps.join(" ")} ${index}`;
-  }
-
-  async #askWhy(index) {
-    const key = this.#explainKey(index);
-    if (!this.#explained.has(key)) {
-      const reply = await this.app.request("explain", { lump: index });
-      if (reply.error) return;
-      if (this.#explained.size > REMEMBERED) this.#explained.clear();
-      this.#explained.set(key, reply.explain);
-    }
-    const still = this.#pointed?.kind === "lump" && this.#pointed.index === index;
-    if (!this.picture || key !== this.#explainKey(index) || !still) return;
-    this.#point();
-    this.#placeCard();
-    if (this.#pointed.x === undefined) {
-      const { why, split } = this.#explained.get(key);
-      this.app.announce(`${why}. ${split}`);
-    }
-  }
-
-  #showCard(content) {
-    fill(this.card, ...content);
-    this.card.hidden = content.length === 0;
-  }
-
-  /** Beside the pointer, or under what has the focus; always inside the stage. */
-  #placeCard() {
-    const thing = this.#pointed;
-    if (!thing || this.card.hidden) return;
-    const stage = this.card.parentElement.getBoundingClientRect();
-    let { x, y } = thing;
-    if (x === undefined) {
-      const mark = this.#marks.lump(thing.index)?.getBoundingClientRect();
-      if (!mark) return;
-      x = Math.min(mark.right, stage.right) - 320;
-      y = Math.min(mark.bottom, stage.bottom - 40);
-    }
-    const { offsetWidth, offsetHeight } = this.card;
-    const left = Math.max(6, Math.min(x - stage.left + 14, stage.width - offsetWidth - 6));
-    let top = y - stage.top + 16;
-    if (top + offsetHeight > stage.height - 4) top = y - stage.top - offsetHeight - 12;
-    this.card.style.transform = `translate(${Math.round(left)}px, ${Math.round(Math.max(4, top))}px)`;
   }
 
   // -- selection ----------------------------------------------------------------------------------------------------
@@ -392,7 +338,8 @@ export class OrderView {
       return;
     }
     const lump = event.target.closest(".lump");
-    if (lump && event.target.matches(":focus-visible")) this.#pointAt({ kind: "lump", index: Number(lump.dataset.index) });
+    if (!lump || !event.target.matches(":focus-visible")) return;
+    this.#pointAt({ kind: "lump", index: Number(lump.dataset.index) });
   }
 
   /** Give a step the focus; −1 is the row of inputs. */
@@ -413,7 +360,8 @@ export class OrderView {
 
   #select() {
     this.#announceSelection.waits = false;
-    const selection = this.#active === -1 ? { kind: "value", index: this.#input } : { kind: "step", index: this.#active };
+    const step = this.#active;
+    const selection = step === -1 ? { kind: "value", index: this.#input } : { kind: "step", index: step };
     const now = this.app.state.selection;
     if (now?.kind === selection.kind && now.index === selection.index) return;
     this.app.act({ do: "select", selection });
@@ -451,7 +399,7 @@ export class OrderView {
   #rowKey(key, delta) {
     const { order, frame, program } = this.picture;
     const row = this.#active === -1 ? 0 : this.picture.rowOf(this.#active);
-    const page = Math.max(1, Math.floor(this.scroller.clientHeight / frame.pitch) - 2);
+    const page = Math.max(1, Math.floor(this.#size.height / frame.pitch) - 2);
     const to = {
       ArrowUp: row - 1, ArrowDown: row + 1, Home: 1, End: order.steps.length, PageUp: row - page, PageDown: row + page,
     }[key];
@@ -480,7 +428,8 @@ export class OrderView {
   }
 
   #valueWords(value) {
-    return this.#valueCard(value).map((part) => part.textContent ?? part).join("");
+    const { program } = this.picture;
+    return `${program.names[value]}, an input: ${lifeWords(this.picture.order, value)}`;
   }
 
   #lumpKey(key) {
@@ -537,8 +486,9 @@ export class OrderView {
 
   #blocking(step, row, band, [before, after]) {
     const name = (k) => this.picture.program.names[this.picture.program.n + k];
-    if (row < band[0] && before !== null) return { from: before, to: step, words: `${name(step)} needs ${name(before)}` };
-    if (row > band[1] && after !== null) return { from: step, to: after, words: `${name(after)} needs ${name(step)}` };
+    const edge = (from, to) => ({ from, to, words: `${name(to)} needs ${name(from)}` });
+    if (row < band[0] && before !== null) return edge(before, step);
+    if (row > band[1] && after !== null) return edge(step, after);
     return null;
   }
 
@@ -546,8 +496,10 @@ export class OrderView {
 
   dragBegan(drag) {
     this.#stopFlash();
+    // A request now would take the place of the previews; the selection is told at the end.
+    this.#announceSelection.cancel();
     this.#pointed = null;
-    this.card.hidden = true;
+    this.card.hide();
     this.#active = drag.step;
     this.#activeLump = null;
     this.#marks.clearPointer();
@@ -555,7 +507,8 @@ export class OrderView {
     this.#compose(false);
     this.#draw();
     this.#marks.showLegal(this.picture, drag.band);
-    const words = drag.band[0] === drag.band[1] ? "it cannot move" : `it may go to rows ${drag.band[0]} to ${drag.band[1]}`;
+    const [first, last] = drag.band;
+    const words = first === last ? "it cannot move" : `it may go to rows ${first} to ${last}`;
     this.app.announce(`dragging ${this.picture.program.code[drag.step]}: ${words}`);
   }
 
@@ -567,12 +520,15 @@ export class OrderView {
     else this.#marks.clearPointer();
   }
 
-  dragEnded(drag) {
+  /** @param {boolean} stays whether nothing else will draw it in its place */
+  dragEnded(drag, stays) {
     this.element.classList.remove("dragging", "illegal");
     this.#marks.showLegal(this.picture, null);
     this.#marks.clearPointer();
-    this.#compose(this.app.motion);
-    this.#draw();
+    if (stays) {
+      this.#compose(this.app.motion);
+      this.#draw();
+    }
     // A click follows a short drag; the row has the focus already.
     this.#rows.get(drag.step)?.focus({ preventScroll: true });
     this.#announceSelection.waits = true;

@@ -47,8 +47,8 @@ export class Panels {
 
   #orderButton(name, title, key, action) {
     return h("button", {
-      type: "button", class: "button", "data-testid": name, "aria-keyshortcuts": key, title: `${title.toLowerCase()} order (${key})`,
-      on: { click: () => this.app.act(action()) },
+      type: "button", class: "button", "data-testid": name, "aria-keyshortcuts": key,
+      title: `${title.toLowerCase()} order (${key})`, on: { click: () => this.app.act(action()) },
     }, title, h("kbd", { text: key, "aria-hidden": "true" }));
   }
 
@@ -98,7 +98,8 @@ export class Panels {
       h("p", { class: "cost-line" }, ...gapWords(costs)),
       h("div", { class: "bars" }, ...bars.map(([title, number, kind]) => h("div", { class: `bar ${kind}` },
         h("span", { class: "bar-name", text: title }),
-        h("span", { class: "bar-track" }, h("span", { class: "bar-fill", style: { width: `${(100 * number) / most}%` } })),
+        h("span", { class: "bar-track" },
+          h("span", { class: "bar-fill", style: { width: `${(100 * number) / most}%` } })),
         h("span", { class: "bar-number", text: count(number) })))),
       h("p", { class: "cost-line" }, ...lumpWords(costs, before)));
   }
@@ -115,7 +116,8 @@ export class Panels {
       names.length ? h("p", { class: "quiet",
         text: `The ringed ${names.length === 1 ? "value is" : "values are"} all that passes: ${names.join(", ")}. ` +
           "The red lines are the ways through." }) : null,
-      h("p", { class: "quiet", text: "Lumps, costs and the inverse modes need an inverse. Forward and reverse do not." }));
+      h("p", { class: "quiet",
+        text: "Lumps, costs and the inverse modes need an inverse. Forward and reverse do not." }));
   }
 
   #showOrders(order, costs) {
@@ -148,7 +150,7 @@ export class Panels {
     this.#sampling = true;
     this.#told = null;
     this.#paint(this.app.view.costs);
-    const reply = await this.app.request("distribution", { seed: this.#seed }, (message) => this.busy(message.progress));
+    const reply = await this.app.request("distribution", { seed: this.#seed }, (progress) => this.#progress(progress));
     this.#sampling = false;
     if (key === this.#sampleKey) {
       if (reply.error) this.#told = reply.error.message;
@@ -158,9 +160,9 @@ export class Panels {
   }
 
   /** How far the sample is. */
-  busy(progress) {
-    if (!this.#sampling || !progress?.total) return;
-    this.#told = `${progress.done} of ${progress.total} orders`;
+  #progress({ done, total }) {
+    if (!total) return;
+    this.#told = `${done} of ${total} orders`;
     if (this.app.view?.costs) this.#paint(this.app.view.costs);
   }
 
@@ -215,7 +217,8 @@ export class Panels {
     return [
       s("svg", { class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT + 30}`, role: "img", "aria-label": summary },
         ...bars, s("path", { class: "axis", d: `M0 ${HEIGHT + 12.5}H${WIDTH}` }),
-        ...marks.toReversed().map(([, number, kind]) => s("path", { class: `mark ${kind}`, d: markPath(kind, x(number)) })),
+        ...marks.toReversed().map(([, number, kind]) =>
+          s("path", { class: `mark ${kind}`, d: markPath(kind, x(number)) })),
         s("text", { x: 0, y: HEIGHT + 28, text: count(low) }),
         s("text", { x: WIDTH, y: HEIGHT + 28, class: "end", text: `${count(high)} ${unit}` })),
       h("ul", { class: "legend" }, ...marks.map(([title, number, kind]) => h("li", {},
@@ -251,14 +254,15 @@ export class Panels {
       return;
     }
     fill(this.savedList, ...saved.map((entry) => {
+      const unfit = entry.fits === false;
       const facts = [entry.lumps === null ? null : plural(entry.lumps, "lump"),
         entry.operations === null ? null : `${count(entry.operations)} ops`].filter(Boolean).join(" · ");
       return h("li", { class: entry.current ? "current" : "" },
         h("button", {
-          type: "button", class: "saved-load", "aria-pressed": String(entry.current), disabled: entry.fits === false,
-          title: entry.fits === false ? "it does not fit this program" : "take this order",
+          type: "button", class: "saved-load", "aria-pressed": String(entry.current), disabled: unfit,
+          title: unfit ? "it does not fit this program" : "take this order",
           on: { click: () => this.app.act({ do: "load", name: entry.name }) },
-        }, h("span", { text: entry.name }), h("span", { class: "quiet", text: entry.fits === false ? "does not fit" : facts })),
+        }, h("span", { text: entry.name }), h("span", { class: "quiet", text: unfit ? "does not fit" : facts })),
         h("button", {
           type: "button", class: "button square bare", "aria-label": `forget ${entry.name}`, title: "forget",
           on: { click: () => this.app.act({ do: "forget", name: entry.name }) },
@@ -271,7 +275,8 @@ export class Panels {
       fill(this.detail, h("p", { class: "quiet", text: "Choose a row, a value or a lump in the drawing." }));
       return;
     }
-    fill(this.detail, h("p", { class: detail.kind === "step" ? "detail-title code" : "detail-title", text: detail.title }),
+    const kind = detail.kind === "step" ? "detail-title code" : "detail-title";
+    fill(this.detail, h("p", { class: kind, text: detail.title }),
       h("ul", {}, ...detail.lines.map((text) => h("li", { text }))));
   }
 }
@@ -283,7 +288,8 @@ function section(title, content, open) {
 function change(difference) {
   if (difference === 0) return h("span", { class: "change", text: "as before" });
   const better = difference < 0;
-  return h("span", { class: `change ${better ? "better" : "worse"}`, text: `${better ? "−" : "+"}${count(Math.abs(difference))}` });
+  const text = `${better ? "−" : "+"}${count(Math.abs(difference))}`;
+  return h("span", { class: `change ${better ? "better" : "worse"}`, text });
 }
 
 function gapWords(costs) {
@@ -291,7 +297,8 @@ function gapWords(costs) {
   if (costs.ratio !== null) words.push(`${ratio(costs.ratio)} × J v`);
   if (costs.gap > 0) words.push(h("span", { class: "worse", text: `${count(costs.gap)} above the best order` }));
   else if (costs.gap !== null) {
-    words.push(h("span", { class: "better", text: costs.gap === 0 ? "as cheap as the best order" : `${count(-costs.gap)} below the best order` }));
+    const text = costs.gap === 0 ? "as cheap as the best order" : `${count(-costs.gap)} below the best order`;
+    words.push(h("span", { class: "better", text }));
   }
   return words.flatMap((word, k) => (k ? [", ", word] : [word]));
 }
@@ -300,7 +307,9 @@ function lumpWords(costs, before) {
   const gap = costs.best_lumps - costs.lumps;
   const words = [h("b", { text: plural(costs.lumps, "lump") }), `, largest `, h("span", { class: "math", text: "l" }),
     ` = ${costs.largest}`, gap > 0 ? `; ${costs.best_lumps} in the best order` : "; no order has more"];
-  if (before && before.lumps !== costs.lumps) words.push(h("span", { class: "change", text: ` (was ${before.lumps})` }));
+  if (before && before.lumps !== costs.lumps) {
+    words.push(h("span", { class: "change", text: ` (was ${before.lumps})` }));
+  }
   return words;
 }
 

@@ -1,44 +1,22 @@
-/** Small pieces of HTML that several views share: elements, buttons, names as mathematics, messages, copying. */
+/** Pieces of HTML that the tabs "Derivation" and "Check" and the dialog "Take home" share. */
 
-/**
- * An HTML element.
- * @param {string} name
- * @param {Object<string, string|number|boolean|Function|null>} [attributes] `on…` are listeners; true sets an empty
- *   attribute, false and null none.
- * @param {...(Node|string)} children
- */
-export function h(name, attributes = {}, ...children) {
-  const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (typeof value === "function") node.addEventListener(key.slice(2), value);
-    else if (value !== null && value !== false) node.setAttribute(key, value === true ? "" : String(value));
-  }
-  node.append(...children);
-  return node;
-}
+import { h, mathName } from "./dom.js";
 
 /** A button that is no submit button. */
 export function button(label, attributes, ...children) {
-  return h("button", {type: "button", ...attributes}, label, ...children);
-}
-
-/** Put children into an element in place of what it has. */
-export function fill(node, ...children) {
-  node.replaceChildren(...children);
-  return node;
+  return h("button", { type: "button", ...attributes }, label, ...children);
 }
 
 /**
- * Names within a text as mathematics: a letter with a number gets a subscript, and @3 (the row of a copy) is small.
- * @param {string} text
+ * A text with its names as mathematics. @3, the row of a copy, is small.
+ * @param {string} text such as "x1@1 → z1" or "∂f/∂x1"
  */
 export function maths(text) {
-  const span = h("span", {class: "maths"});
+  const span = h("span", { class: "maths" });
   let rest = 0;
-  for (const match of text.matchAll(/(?<![\p{L}\d_])(\p{L})_?(\d+)(?![\p{L}\d_])|@(\d+)/gu)) {
+  for (const match of text.matchAll(/\p{L}[\p{L}\d_]*|@\d+/gu)) {
     span.append(text.slice(rest, match.index));
-    if (match[3] === undefined) span.append(match[1], h("sub", {}, match[2]));
-    else span.append(h("span", {class: "row-of-copy"}, `@${match[3]}`));
+    span.append(match[0].startsWith("@") ? h("span", { class: "row-of-copy" }, match[0]) : mathName(match[0]));
     rest = match.index + match[0].length;
   }
   span.append(text.slice(rest));
@@ -47,7 +25,7 @@ export function maths(text) {
 
 /** A reference, with its arXiv number as a link. Nothing is sent along with it but the click. */
 export function reference(text) {
-  const span = h("span", {class: "reference"});
+  const span = h("span", { class: "reference" });
   const match = /arXiv:(\d{4}\.\d{4,5})/.exec(text);
   if (!match) {
     span.append(text);
@@ -68,24 +46,16 @@ export function reference(text) {
  * @param {{message?: string, where?: string, got?: string, expected?: string, remedy?: string}} error
  */
 export function problem(error) {
-  const box = h("div", {class: "problem", role: "alert"}, h("strong", {}, error.message ?? String(error)));
+  const box = h("div", { class: "problem", role: "alert" }, h("strong", {}, error.message ?? String(error)));
   for (const [key, word] of [["where", "Where"], ["got", "Got"], ["expected", "Expected"], ["remedy", "Remedy"]]) {
-    if (error[key]) box.append(h("p", {}, h("span", {class: "term"}, `${word} `), String(error[key])));
+    if (error[key]) box.append(h("p", {}, h("span", { class: "term" }, `${word} `), String(error[key])));
   }
   return box;
 }
 
-/**
- * Ask, and take a refusal for an answer.
- * @returns {Promise<object>} the reply, with `error` where something went wrong; null where a newer one took its place.
- */
-export async function ask(app, kind, fields, onProgress) {
-  try {
-    return (await app.request(kind, fields, onProgress)) ?? null;
-  } catch (error) {
-    if (error?.name === "AbortError") return null;
-    return {error: error?.error && typeof error.error === "object" ? error.error : {message: String(error?.message ?? error)}};
-  }
+/** How far long work is, from a message on the way; with or without its envelope. */
+export function progressOf(message) {
+  return message.progress ?? message;
 }
 
 /**
@@ -127,9 +97,4 @@ export function number(x) {
   const size = Math.abs(short);
   const text = size >= 1e6 || size < 1e-4 ? short.toExponential() : String(short);
   return text.replace("-", "−").replace("e+", "e").replace("e-", "e−");
-}
-
-/** "1 edge", "2 edges" */
-export function count(n, word) {
-  return `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
 }

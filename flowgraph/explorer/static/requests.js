@@ -50,9 +50,9 @@ export class Requests {
     const seq = ++this.#seq;
     this.#hooks.busy(++this.#running);
     try {
-      const reply = await this.#connection.request({ kind, seq, ...fields }, (message) => {
-        onProgress?.(message);
-        this.#hooks.progress(message);
+      const reply = await this.#connection.request({ kind, seq, ...fields }, (progress) => {
+        onProgress?.(progress);
+        this.#hooks.progress(progress);
       });
       return reply ?? failure(seq, "the answer was empty");
     } catch (error) {
@@ -65,9 +65,10 @@ export class Requests {
   /**
    * Do something to the state, after all that was asked before.
    * @param {?Object} action
+   * @param {Object} [from] a state to begin with instead of the one at hand
    * @returns {Promise<Object>} the reply, after it was accepted
    */
-  act(action) {
+  act(action, from) {
     this.cancelPreview();
     return new Promise((resolve) => {
       const last = this.#waiting.at(-1);
@@ -75,7 +76,7 @@ export class Requests {
         last.action = action;
         last.done.push(resolve);
       } else {
-        this.#waiting.push({ action, done: [resolve] });
+        this.#waiting.push({ action, from, done: [resolve] });
       }
       this.#pump();
     });
@@ -84,8 +85,8 @@ export class Requests {
   async #pump() {
     if (this.#acting || this.#waiting.length === 0) return;
     this.#acting = true;
-    const { action, done } = this.#waiting.shift();
-    const reply = await this.#step(action);
+    const { action, from, done } = this.#waiting.shift();
+    const reply = await this.#step(action, from);
     this.#acting = false;
     if (reply.error) this.#hooks.fail(reply.error, action);
     else this.keep(reply, action);
@@ -94,8 +95,8 @@ export class Requests {
     this.#pumpPreview();
   }
 
-  #step(action) {
-    return this.ask("step", { state: this.#hooks.state(), action, have: this.#hooks.have() });
+  #step(action, from) {
+    return this.ask("step", { state: from ?? this.#hooks.state(), action, have: this.#hooks.have() });
   }
 
   /** Make a reply the truth, unless a newer one is. */

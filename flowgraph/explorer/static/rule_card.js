@@ -1,20 +1,24 @@
 /** What a rule application is: rule, site, effect, check, and the meaning of the letters in the labels. */
 
-import {count, fill, h, maths, reference} from "./parts.js";
+import { fill, h, plural } from "./dom.js";
+import { maths, reference } from "./parts.js";
 
-/** The card beside the drawings. */
+/** Up to this many letters are shown unasked. */
+const MOST_LETTERS = 30;
+
+/** The card beside the drawings; `lettersBox`, the meanings of the letters, stands below them. */
 export class RuleCard {
   constructor() {
-    this.name = h("h3", {"data-testid": "rule-name"});
-    this.badge = h("p", {class: "badge", "data-testid": "badge"});
-    this.tooltip = h("p", {class: "tooltip"});
-    this.site = h("dd", {"data-testid": "site"});
-    this.effect = h("dd", {"data-testid": "effect"});
-    this.change = h("dd", {class: "change"});
+    this.name = h("h3", { "data-testid": "rule-name" });
+    this.badge = h("p", { class: "badge", "data-testid": "badge" });
+    this.tooltip = h("p", { class: "tooltip" });
+    this.site = h("dd", { "data-testid": "site" });
+    this.effect = h("dd", { "data-testid": "effect" });
+    this.change = h("dd");
     this.source = h("dd");
     this.facts = h(
       "dl",
-      {class: "facts"},
+      { class: "facts" },
       h("dt", {}, "Site"),
       this.site,
       h("dt", {}, "Effect"),
@@ -24,16 +28,16 @@ export class RuleCard {
       h("dt", {}, "Source"),
       this.source,
     );
-    this.letters = h("dl", {class: "letters"});
-    this.lettersBox = h("details", {class: "letters-box", open: true}, h("summary", {}, "Letters"), this.letters);
+    this.letters = h("dl", { class: "letters" });
+    this.lettersTitle = h("summary");
+    this.lettersBox = h("details", { class: "letters-box", open: true }, this.lettersTitle, this.letters);
     this.element = h(
       "aside",
-      {class: "rule-card", "aria-label": "the rule application"},
+      { class: "rule-card", "aria-label": "the rule application" },
       this.name,
       this.badge,
       this.tooltip,
       this.facts,
-      this.lettersBox,
     );
   }
 
@@ -44,20 +48,23 @@ export class RuleCard {
     this.lettersBox.hidden = true;
   }
 
-  update(application, stage) {
+  /**
+   * @param {object} application as in the replies of Python
+   * @param {import("./scene.js").Marks} marks what changed
+   * @param {{name: string}|undefined} stage
+   */
+  update(application, marks, stage) {
     const start = application.position === 0;
-    this.name.textContent = start ? "The primal graph" : application.title;
-    this.tooltip.textContent = start
-      ? "The program as a graph: every value a vertex, every argument an edge. No rule has been applied."
-      : application.tooltip;
+    this.name.textContent = application.title;
+    this.tooltip.textContent = application.tooltip;
     this.facts.hidden = start;
-    fill(this.site, maths(application.site || "the whole graph"));
+    fill(this.site, application.site ? maths(application.site) : "the whole graph");
     this.effect.textContent = application.effect ?? "";
-    fill(this.change, ...changes(application));
+    fill(this.change, changes(application.noop, marks));
     fill(this.source, reference(application.reference ?? ""));
     this.element.dataset.stage = stage?.name ?? "";
     this.#check(application.check);
-    this.#meanings(application.meanings ?? application.legend ?? {});
+    this.#meanings(application.meanings);
   }
 
   #check(check) {
@@ -67,28 +74,34 @@ export class RuleCard {
     const verdict = check.ok ? check.text || "checked exactly" : "the check failed";
     fill(
       this.badge,
-      h("span", {class: "sign", "aria-hidden": "true"}, check.ok ? "✓" : "✗"),
-      h("span", {}, h("strong", {}, verdict), h("span", {class: "method"}, check.method ?? "")),
+      h("span", { class: "sign", "aria-hidden": "true" }, check.ok ? "✓" : "✗"),
+      h("span", {}, h("strong", {}, verdict), h("span", { class: "method" }, check.method ?? "")),
     );
-    if (!check.ok && check.witness) this.badge.append(h("span", {class: "witness"}, check.witness));
+    if (!check.ok && check.witness) this.badge.append(h("span", { class: "witness" }, check.witness));
   }
 
   #meanings(meanings) {
     const rows = Object.entries(meanings);
     this.lettersBox.hidden = rows.length === 0;
-    fill(this.letters, ...rows.flatMap(([letter, meaning]) => [h("dt", {}, maths(letter)), h("dd", {}, maths(meaning))]));
+    if (rows.length > MOST_LETTERS !== this.many) {
+      this.many = rows.length > MOST_LETTERS;
+      this.lettersBox.open = !this.many;
+    }
+    this.lettersTitle.textContent = this.many ? `Letters (${rows.length})` : "Letters";
+    const pair = ([letter, meaning]) => h("div", {}, h("dt", {}, maths(letter)), h("dd", {}, maths(meaning)));
+    fill(this.letters, ...rows.map(pair));
   }
 }
 
-function changes({changed, noop}) {
-  if (noop) return ["nothing: the rule was applied here and left the graph as it was"];
-  const parts = [
-    [changed?.added, "added"],
-    [changed?.removed, "removed"],
-    [changed?.relabelled, "with a new label"],
-  ];
-  const words = parts.filter(([keys]) => keys?.length).map(([keys, word]) => `${count(keys.length, "edge")} ${word}`);
-  const gone = changed?.vertices_gone?.length ?? 0;
-  if (gone > 0) words.push(gone === 1 ? "1 vertex gone" : `${gone} vertices gone`);
-  return [words.join(", ") || "none in the rows shown"];
+function changes(noop, marks) {
+  if (noop) return "nothing: the graph stays as it was";
+  const words = { added: "added", removed: "removed", relabelled: "with a new label" };
+  const parts = Object.entries(words).flatMap(([kind, word]) => {
+    const edges = (marks[kind] ?? []).filter((key) => key.includes(" -> ")).length;
+    return edges > 0 ? [`${plural(edges, "edge")} ${word}`] : [];
+  });
+  if (marks.turned?.length) parts.push(`${plural(marks.turned.length / 2, "edge")} turned round`);
+  const gone = marks.gone?.length ?? 0;
+  if (gone > 0) parts.push(gone === 1 ? "1 vertex merged away" : `${gone} vertices merged away`);
+  return parts.join(", ") || "none in the rows shown";
 }

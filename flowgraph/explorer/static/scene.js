@@ -5,11 +5,14 @@
  * Items are told apart by their keys, so a vertex that both scenes have moves, and one that only one has fades.
  */
 
-const SVG = "http://www.w3.org/2000/svg";
+import { s as svgNode } from "./dom.js";
+
 const HEAD_LENGTH = 4.2;
 const HEAD_WIDTH = 3.0;
 const NOTCH = 0.75;
 const DURATION = 220;
+/** Pixels to the point, unless somebody sets the width afterwards. */
+const SCALE = 1.5;
 /** Above this many items a glide would stutter, and nobody could follow it. */
 const MOST_MOVED = 1600;
 /** With more changed edges than this, marks on each of them would hide the drawing. */
@@ -25,23 +28,10 @@ const MOST_MARKED = 14;
  * @typedef {{box: number[], ink: string, key: string}} SceneBand
  * @typedef {{width: number, height: number, title: string, glyphs: Object<string, {d: string}>, bands: SceneBand[],
  *   lines: SceneLine[], curves: SceneCurve[], circles: SceneCircle[], labels: SceneLabel[]}} Scene
- * @typedef {{added?: string[], removed?: string[], relabelled?: string[], gone?: string[], site?: string[]}} Marks
- *   keys of what to mark; `gone` are vertices.
+ * @typedef {{added?: string[], removed?: string[], relabelled?: string[], turned?: string[], gone?: string[],
+ *   site?: string[]}} Marks keys of what to mark; `gone` and `site` are vertices.
  * @typedef {[number, number]} Point
  */
-
-/**
- * An SVG element.
- * @param {string} name
- * @param {Object<string, string|number>} [attributes]
- * @param {...Node} children
- */
-export function svgNode(name, attributes = {}, ...children) {
-  const node = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
-  node.append(...children);
-  return node;
-}
 
 /** Whether the person asked for less motion. */
 export function prefersStill() {
@@ -127,7 +117,7 @@ function pathOf(points) {
 
 /** A straight line as a chain of `pieces` cubics. */
 function lifted(points, pieces) {
-  return Array.from({length: 3 * pieces + 1}, (_, k) => along(points[0], points[1], k / (3 * pieces)));
+  return Array.from({ length: 3 * pieces + 1 }, (_, k) => along(points[0], points[1], k / (3 * pieces)));
 }
 
 /** Two paths with as many control points each, or null. */
@@ -146,7 +136,7 @@ function itemsOf(scene) {
   const add = (kind, name, data, geometry) => {
     let id = `${kind}:${name}`;
     for (let k = 1; items.has(id); k += 1) id = `${kind}:${name}#${k}`;
-    items.set(id, {id, kind, data, geometry});
+    items.set(id, { id, kind, data, geometry });
   };
   for (const band of scene.bands ?? []) add("band", band.key, band, [band.box.slice(0, 2), band.box.slice(2)]);
   for (const line of scene.lines) {
@@ -164,7 +154,7 @@ function itemsOf(scene) {
   }
   for (const label of scene.labels) {
     const name = label.host ? `${label.host}:name` : label.text;
-    add("label", name, {...label, d: scene.glyphs[label.text]?.d ?? ""}, [
+    add("label", name, { ...label, d: scene.glyphs[label.text]?.d ?? "" }, [
       [label.x, label.y],
       [label.size, 0],
     ]);
@@ -187,7 +177,7 @@ function origins(old, fresh, merge) {
     const origin = lost.get(id);
     if (!origin) return false;
     lost.delete(id);
-    found.set(item.id, {id, geometry: turned ? [...origin.geometry].reverse() : origin.geometry});
+    found.set(item.id, { id, geometry: turned ? [...origin.geometry].reverse() : origin.geometry });
     return true;
   };
   const merged = (key) => merge.get(key) ?? key;
@@ -223,20 +213,19 @@ export class SceneView {
   #title = svgNode("title");
   #description = svgNode("desc");
   /** @type {Map<string, {item: object, group: SVGElement, now: Point[], from: Point[]|null, to: Point[]|null,
-   *   fade: [number, number]|null, leaving: boolean}>} */
+   *   fade: [number, number]|null, leaving: boolean, marked: boolean}>} */
   #drawn = new Map();
   #frame = 0;
   #begun = 0;
 
   /** @param {{label?: string}} [options] `label`: what screen readers say before the scene's own title. */
-  constructor({label = ""} = {}) {
+  constructor({ label = "" } = {}) {
     this.label = label;
-    this.scale = 1.5;
     /** @type {Scene|null} */
     this.scene = null;
-    const layer = (name) => svgNode("g", {class: `layer-${name}`});
-    this.#layers = {band: layer("bands"), edge: layer("edges"), vertex: layer("vertices"), label: layer("labels")};
-    this.element = svgNode("svg", {class: "scene", role: "img"}, this.#title, this.#description);
+    const layer = (name) => svgNode("g", { class: `layer-${name}` });
+    this.#layers = { band: layer("bands"), edge: layer("edges"), vertex: layer("vertices"), label: layer("labels") };
+    this.element = svgNode("svg", { class: "scene", role: "img" }, this.#title, this.#description);
     this.element.append(...Object.values(this.#layers));
   }
 
@@ -247,11 +236,11 @@ export class SceneView {
    *   [options] `merge`: vertices that one of two scenes has, and the one they are merged into; `values`: numbers at
    *   vertices, told where one points at them.
    */
-  show(scene, {marks = {}, animate = false, merge = new Map(), values = null} = {}) {
+  show(scene, { marks = {}, animate = false, merge = new Map(), values = null } = {}) {
     const fresh = itemsOf(scene);
     const moving = animate && this.scene !== null && fresh.size < MOST_MOVED && !prefersStill();
     this.#settle(moving);
-    const old = new Map([...this.#drawn].map(([id, drawn]) => [id, {...drawn.item, geometry: drawn.now}]));
+    const old = new Map([...this.#drawn].map(([id, drawn]) => [id, { ...drawn.item, geometry: drawn.now }]));
     const from = moving ? origins(old, fresh, merge) : new Map();
     this.#remove(fresh, from, merge, moving);
     for (const item of fresh.values()) this.#place(item, from.get(item.id), old, merge, moving);
@@ -327,16 +316,21 @@ export class SceneView {
   #place(item, origin, old, merge, moving) {
     let drawn = this.#drawn.get(item.id);
     const stays = drawn !== undefined;
+    const kept = stays && sameLook(drawn.item, item) ? drawn.item : null;
     if (!drawn) {
-      drawn = {item, group: this.#create(item), now: item.geometry, from: null, to: null, fade: null, leaving: false};
+      drawn = { item, group: this.#create(item), now: item.geometry, from: null, to: null, fade: null };
+      Object.assign(drawn, { leaving: false, marked: false });
       this.#drawn.set(item.id, drawn);
       this.#layers[item.kind].append(drawn.group);
-    } else if (!sameLook(drawn.item, item)) {
+    } else if (!kept) {
       const group = this.#create(item);
       drawn.group.replaceWith(group);
       drawn.group = group;
+      drawn.marked = false;
     }
+    const still = stays && same(drawn.now, item.geometry) && drawn.item === kept;
     drawn.item = item;
+    if (still) return;
     let start = stays ? drawn.now : (origin?.geometry ?? null);
     if (!start && moving) {
       const host = item.kind === "vertex" ? item.data.key : item.data.host;
@@ -356,7 +350,7 @@ export class SceneView {
   #page(scene, marks) {
     this.scene = scene;
     this.element.setAttribute("viewBox", `0 0 ${text(scene.width)} ${text(scene.height)}`);
-    this.element.style.width = `${text(scene.width * this.scale)}px`;
+    this.element.style.width = `${text(scene.width * SCALE)}px`;
     this.element.style.aspectRatio = `${text(scene.width)} / ${text(scene.height)}`;
     const title = this.label ? `${this.label}: ${scene.title}` : scene.title;
     this.#title.textContent = title;
@@ -364,26 +358,26 @@ export class SceneView {
     this.#description.textContent = describe(scene, marks);
   }
 
-  #create({kind, data}) {
-    const group = svgNode("g", {class: `item ${kind}`, "data-ink": inkOf(data.ink)});
+  #create({ kind, data }) {
+    const group = svgNode("g", { class: `item is-${kind}`, "data-ink": inkOf(data.ink) });
     if (data.key) group.setAttribute("data-key", data.key);
-    if (kind === "band") group.append(svgNode("rect", {class: "area"}));
+    if (kind === "band") group.append(svgNode("rect", { class: "area" }));
     if (kind === "edge") {
       const hint = svgNode("title");
       hint.textContent = data.key.replace(" -> ", " → ");
-      group.append(hint, svgNode("path", {class: "hit"}), svgNode("path", {class: "stroke"}));
+      group.append(hint, svgNode("path", { class: "hit" }), svgNode("path", { class: "stroke" }));
       group.lastChild.setAttribute("stroke-width", text(data.width));
-      if (data.arrow) group.append(svgNode("path", {class: "area"}));
+      if (data.arrow) group.append(svgNode("path", { class: "area" }));
     }
     if (kind === "vertex" && (data.visible || data.filled)) {
-      const shape = svgNode("rect", {class: data.filled ? "area" : "stroke paper"});
+      const shape = svgNode("rect", { class: data.filled ? "area" : "stroke paper" });
       if (!data.filled) shape.setAttribute("stroke-width", text(data.width));
       group.append(shape);
     }
     if (kind === "label") {
       const hint = svgNode("title");
       hint.textContent = data.title;
-      group.append(hint, svgNode("path", {class: "area", d: data.d}));
+      group.append(hint, svgNode("path", { class: "area", d: data.d }));
     }
     return group;
   }
@@ -391,14 +385,14 @@ export class SceneView {
   /** Draw an item at a geometry. */
   #put(drawn, geometry) {
     drawn.now = geometry;
-    const {group, item} = drawn;
+    const { group, item } = drawn;
     if (item.kind === "edge") {
       const line = pathOf(shaft(geometry, item.data.arrow));
       for (const path of group.querySelectorAll(".stroke, .hit, .halo")) path.setAttribute("d", line);
       if (item.data.arrow) {
         group.querySelector(".area").setAttribute("d", `M${head(geometry).map(pair).join("L")}Z`);
       }
-      const mark = group.querySelector(".mark");
+      const mark = group.querySelector(".sign");
       if (mark) mark.setAttribute("transform", `translate(${pair(pointAt(geometry, 0.3))})`);
     } else if (item.kind === "label") {
       const [[x, y], [size]] = geometry;
@@ -406,7 +400,7 @@ export class SceneView {
       glyphs.setAttribute("transform", `translate(${pair([x, y])}) scale(${Math.round(size * 1e3) / 1e4})`);
     } else {
       for (const shape of group.querySelectorAll("rect")) placeBox(shape, item.kind, geometry);
-      const mark = group.querySelector(".mark");
+      const mark = group.querySelector(".sign");
       const [[x, y], [r, stretch]] = geometry;
       if (mark) mark.setAttribute("transform", `translate(${pair([x + stretch + r * 0.9 + 1, y - r * 0.9 - 1])})`);
     }
@@ -415,30 +409,32 @@ export class SceneView {
   /** Put halos, rings and signs on what changed. Every kind has its own shape: colour alone tells nothing. */
   #mark(marks, values) {
     const kinds = new Map();
-    for (const kind of ["site", "relabelled", "added", "removed", "gone"]) {
+    for (const kind of ["site", "relabelled", "turned", "added", "removed", "gone"]) {
       for (const key of marks[kind] ?? []) kinds.set(key, [...(kinds.get(key) ?? []), kind]);
     }
-    const many = ["relabelled", "added", "removed"].reduce((n, kind) => n + (marks[kind]?.length ?? 0), 0) > MOST_MARKED;
+    const many = ["relabelled", "turned", "added", "removed"].reduce((n, kind) => n + (marks[kind]?.length ?? 0), 0) > MOST_MARKED;
     for (const drawn of this.#drawn.values()) {
       if (drawn.leaving || drawn.item.kind === "band" || drawn.item.kind === "label") continue;
-      for (const extra of drawn.group.querySelectorAll(".halo, .ring, .mark")) extra.remove();
       const own = kinds.get(drawn.item.data.key) ?? [];
-      for (const name of ["site", "relabelled", "added", "removed", "gone"]) {
-        drawn.group.classList.toggle(name, own.includes(name));
+      if (drawn.marked) {
+        for (const extra of drawn.group.querySelectorAll(".halo, .outer-ring, .sign")) extra.remove();
+        drawn.group.setAttribute("class", `item is-${drawn.item.kind}`);
       }
-      if (own.length > 0) this.#decorate(drawn, own, many);
+      drawn.marked = own.length > 0;
+      if (drawn.marked) this.#decorate(drawn, own, many);
       if (drawn.item.kind === "vertex" && values) this.#tell(drawn, values);
     }
   }
 
   #decorate(drawn, own, many) {
-    const {group, item} = drawn;
+    const { group, item } = drawn;
+    group.classList.add(...own);
     if (item.kind === "edge") {
       const stroke = group.querySelector(".stroke");
-      if (!many) stroke.before(svgNode("path", {class: "halo"}));
-      if (own.includes("relabelled") && !many) stroke.after(svgNode("path", {class: "halo core"}));
+      if (!many) stroke.before(svgNode("path", { class: "halo" }));
+      if (own.includes("relabelled") && !many) stroke.after(svgNode("path", { class: "halo core" }));
     } else {
-      group.prepend(svgNode("rect", {class: "ring"}));
+      group.prepend(svgNode("rect", { class: "outer-ring" }));
     }
     const sign = own.includes("added") ? "+" : own.includes("removed") || own.includes("gone") ? "×" : "";
     const roomy = item.kind === "vertex" || dist(drawn.item.geometry[0], drawn.item.geometry.at(-1)) > 16;
@@ -447,7 +443,7 @@ export class SceneView {
   }
 
   #tell(drawn, values) {
-    const {key} = drawn.item.data;
+    const { key } = drawn.item.data;
     const name = this.#drawn.get(`label:${key}:name`);
     if (name && key in values) name.group.querySelector("title").textContent = `${key} = ${values[key]}`;
   }
@@ -481,7 +477,7 @@ function placeBox(shape, kind, geometry) {
   let radius = 0;
   if (kind === "vertex") {
     const [[x, y], [r, stretch]] = geometry;
-    radius = r + (shape.classList.contains("ring") ? 2.4 : 0);
+    radius = r + (shape.classList.contains("outer-ring") ? 2.4 : 0);
     [left, top, right, bottom] = [x - stretch - radius, y - radius, x + stretch + radius, y + radius];
   }
   shape.setAttribute("x", text(left));
@@ -494,13 +490,18 @@ function placeBox(shape, kind, geometry) {
 /** A small disc with a plus or a cross. */
 function signNode(sign) {
   const d = sign === "+" ? "M-1.7 0H1.7M0 -1.7V1.7" : "M-1.3 -1.3L1.3 1.3M-1.3 1.3L1.3 -1.3";
-  return svgNode("g", {class: "mark"}, svgNode("circle", {r: 3.1}), svgNode("path", {d}));
+  return svgNode("g", { class: "sign" }, svgNode("circle", { r: 3.1 }), svgNode("path", { d }));
 }
+
+const LOOKS = ["ink", "width", "arrow", "visible", "filled", "d", "title"];
 
 /** Whether two items with one id differ in their places at most. */
 function sameLook(a, b) {
-  const look = ({data}) => [data.arrow, data.ink, data.width, data.visible, data.filled, data.d, data.title].join();
-  return look(a) === look(b);
+  return LOOKS.every((name) => a.data[name] === b.data[name]);
+}
+
+function same(a, b) {
+  return a === b || (a.length === b.length && a.every((p, k) => p[0] === b[k][0] && p[1] === b[k][1]));
 }
 
 /** What a scene shows, in words. */
@@ -508,7 +509,7 @@ function describe(scene, marks) {
   const edges = [...scene.lines, ...scene.curves].map((edge) => edge.key).filter((key) => key.includes(" -> "));
   const most = 60;
   const list = edges.slice(0, most).map((key) => key.replace(" -> ", " to ")).join(", ");
-  const words = {added: "added", removed: "removed", relabelled: "with a new label", gone: "gone", site: "at the site"};
+  const words = { added: "added", removed: "removed", relabelled: "with a new label", turned: "turned round", gone: "gone", site: "at the site" };
   const changes = Object.entries(words)
     .filter(([kind]) => marks[kind]?.length)
     .map(([kind, word]) => `${word}: ${marks[kind].slice(0, most).join(", ")}`);

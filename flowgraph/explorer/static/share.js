@@ -34,7 +34,7 @@ const wrong = (what, got = null) => ({
  * @returns {Promise<string>}
  */
 export async function encode(state) {
-  const {past: _past, future: _future, ...kept} = state;
+  const { past: _past, future: _future, ...kept } = state;
   const bytes = new TextEncoder().encode(JSON.stringify(kept));
   const packed = await collect(through(bytes, new CompressionStream("deflate-raw")), Infinity);
   return PREFIX + toText(packed);
@@ -46,14 +46,14 @@ export async function encode(state) {
  * @returns {Promise<{state: object|null, error: ShareError|null}>}
  */
 export async function decode(fragment) {
-  if (fragment === "" || fragment === "#") return {state: null, error: null};
+  if (fragment === "" || fragment === "#") return { state: null, error: null };
   try {
     const bytes = await collect(through(toBytes(fragment), new DecompressionStream("deflate-raw")), MOST_BYTES);
-    return {state: checked(JSON.parse(new TextDecoder("utf-8", {fatal: true}).decode(bytes))), error: null};
+    return { state: checked(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))), error: null };
   } catch (error) {
-    if (error instanceof Broken) return {state: null, error: wrong(error.message)};
+    if (error instanceof Broken) return { state: null, error: wrong(error.message) };
     if (error instanceof SyntaxError || error instanceof TypeError) {
-      return {state: null, error: wrong("it is cut short or was changed", `${fragment.length} characters`)};
+      return { state: null, error: wrong("it is cut short or was changed", `${fragment.length} characters`) };
     }
     throw error;
   }
@@ -110,5 +110,5 @@ function checked(state) {
   if (state === null || typeof state !== "object" || Array.isArray(state)) throw new Broken("it holds no state");
   if (state.v !== 1) throw new Broken("it was made by another version of flowgraph");
   if (typeof state.text !== "string") throw new Broken("it holds no program");
-  return {...state, past: [], future: []};
+  return { ...state, past: [], future: [] };
 }

@@ -1,21 +1,22 @@
 /** The dialog "Take home": files, a link, command lines, Python. */
 
-import {ask, button, copy, fill, h, problem} from "./parts.js";
-import {encode} from "./share.js";
+import { fill, h, icon } from "./dom.js";
+import { button, copy, problem, progressOf } from "./parts.js";
+import { encode } from "./share.js";
 
 const DRAWINGS = ["svg", "pdf", "png", "tex"];
 
 /** What can be taken home, and as what. */
 export const EXPORTS = {
-  order: {title: "Order drawing", text: "registers, width profile and lumps as shown", formats: DRAWINGS},
-  graph: {title: "Graph", text: "the graph at this place of the derivation", formats: DRAWINGS},
-  sequence: {title: "Rewrite sequence", text: "stage by stage, one figure with several panels", formats: DRAWINGS},
-  derivation: {title: "Derivation", text: "every application with its rule and site", formats: ["json"]},
-  analysis: {title: "Analysis", text: "lumps, blocks, costs, certificate", formats: ["json"]},
-  program: {title: "Program", text: "the straight-line code in this order", formats: ["fg"]},
+  order: { title: "Order drawing", text: "registers, width profile and lumps as shown", formats: DRAWINGS },
+  graph: { title: "Graph", text: "the graph at this place of the derivation", formats: DRAWINGS },
+  sequence: { title: "Rewrite sequence", text: "stage by stage, one figure with several panels", formats: DRAWINGS },
+  derivation: { title: "Derivation", text: "every application with its rule and site", formats: ["json"] },
+  analysis: { title: "Analysis", text: "lumps, blocks, costs, certificate", formats: ["json"] },
+  program: { title: "Program", text: "the straight-line code in this order", formats: ["fg"] },
 };
 
-const FORMATS = {svg: "SVG", pdf: "PDF", png: "PNG", tex: "TikZ (.tex)", json: "JSON", fg: "flowgraph (.fg)"};
+const FORMATS = { svg: "SVG", pdf: "PDF", png: "PNG", tex: "TikZ (.tex)", json: "JSON", fg: "flowgraph (.fg)" };
 /** Formats that are text, which one may rather paste than save. */
 const TEXTS = ["svg", "tex", "json", "fg"];
 /** How long "copied" stands, in ms. */
@@ -31,12 +32,12 @@ export class TakeHome {
     this.#app = app;
     this.element = h(
       "dialog",
-      {class: "take-home-dialog", "data-testid": "take-home-dialog", "aria-labelledby": "take-home-title"},
+      { class: "take-home-dialog", "data-testid": "take-home-dialog", "aria-labelledby": "take-home-title" },
       h(
         "header",
         {},
-        h("h2", {id: "take-home-title"}, "Take home"),
-        button("✕", {class: "close", "aria-label": "close", title: "close (Esc)", onclick: () => this.element.close()}),
+        h("h2", { id: "take-home-title" }, "Take home"),
+        button(icon("close"), { class: "close", "aria-label": "close", title: "close (Esc)", on: { click: () => this.element.close() } }),
       ),
       this.#files(),
       this.#link(),
@@ -49,44 +50,44 @@ export class TakeHome {
   }
 
   #files() {
-    this.whats = Object.entries(EXPORTS).map(([what, {title, text}]) => {
-      const input = h("input", {type: "radio", name: "what", value: what, onchange: () => this.#formats()});
-      return h("label", {class: "what"}, input, h("span", {class: "what-title"}, title), h("span", {class: "hint"}, text));
+    this.whats = Object.entries(EXPORTS).map(([what, { title, text }]) => {
+      const input = h("input", { type: "radio", name: "what", value: what, on: { change: () => this.#formats() } });
+      return h("label", { class: "what" }, input, h("span", { class: "what-title" }, title), h("span", { class: "hint" }, text));
     });
     this.format = h("select", {
       "data-testid": "export-format",
-      onchange: () => {
+      on: { change: () => {
         this.#format = this.format.value;
         this.#buttons();
-      },
+      } },
     });
-    this.save = button("Download", {class: "primary", "data-testid": "export", onclick: () => this.#download()});
-    this.copyFile = button("Copy", {"data-testid": "export-copy", onclick: () => this.#copyFile()});
-    this.fileStatus = h("span", {class: "status", role: "status"});
-    this.fileText = h("textarea", {class: "file-text", rows: 6, readonly: true, hidden: true, "aria-label": "text of the file"});
+    this.save = button("Download", { class: "primary", "data-testid": "export", on: { click: () => this.#download() } });
+    this.copyFile = button("Copy", { "data-testid": "export-copy", on: { click: () => this.#copyFile() } });
+    this.fileStatus = h("span", { class: "status", role: "status" });
+    this.fileText = h("textarea", { class: "file-text", rows: 6, readonly: true, hidden: true, "aria-label": "text of the file" });
     this.fileMessage = h("div");
     return h(
       "section",
       {},
       h("h3", {}, "As a file"),
-      h("div", {class: "whats", role: "radiogroup", "aria-label": "what", "data-testid": "export-what"}, ...this.whats),
-      h("div", {class: "run"}, h("label", {class: "format"}, "as ", this.format), this.save, this.copyFile, this.fileStatus),
+      h("div", { class: "whats", role: "radiogroup", "aria-label": "what", "data-testid": "export-what" }, ...this.whats),
+      h("div", { class: "run" }, h("label", { class: "format" }, "as ", this.format), this.save, this.copyFile, this.fileStatus),
       this.fileText,
       this.fileMessage,
     );
   }
 
   #link() {
-    this.url = h("input", {type: "text", readonly: true, class: "url", "data-testid": "share", "aria-label": "link",
-      onfocus: () => this.url.select()});
-    this.linkHint = h("p", {class: "hint"});
-    return h("section", {}, h("h3", {}, "As a link"), h("div", {class: "run"}, this.url, copier(this.url, () => this.url.value)),
+    this.url = h("input", { type: "text", readonly: true, class: "url", "data-testid": "share", "aria-label": "link",
+      on: { focus: () => this.url.select() } });
+    this.linkHint = h("p", { class: "hint" });
+    return h("section", {}, h("h3", {}, "As a link"), h("div", { class: "run" }, this.url, copier(this.url, () => this.url.value)),
       this.linkHint);
   }
 
   #lines() {
-    this.shell = h("div", {"data-testid": "commands-shell"});
-    this.python = h("pre", {tabindex: 0, "data-testid": "commands-python", "aria-label": "Python lines"});
+    this.shell = h("div", { "data-testid": "commands-shell" });
+    this.python = h("pre", { tabindex: 0, "data-testid": "commands-python", "aria-label": "Python lines" });
     this.lineMessage = h("div");
     return h(
       "section",
@@ -95,19 +96,20 @@ export class TakeHome {
       this.lineMessage,
       this.shell,
       h("h3", {}, "As Python"),
-      h("div", {class: "code"}, this.python, copier(this.python, () => this.python.textContent)),
+      h("div", { class: "code-line" }, this.python, copier(this.python, () => this.python.textContent)),
     );
   }
 
   /** Show the dialog. */
   open() {
     if (this.element.open) return;
-    const usual = this.#app.state.tab === "derivation" ? "graph" : "order";
+    const usual = this.#app.tab === "derivation" ? "graph" : "order";
     if (!this.#what()) this.#choose(usual);
     fill(this.fileMessage);
     this.fileStatus.textContent = "";
     this.fileText.hidden = true;
     this.element.showModal();
+    this.element.querySelector("input[name=what]:checked").focus();
     this.#fresh();
   }
 
@@ -118,17 +120,17 @@ export class TakeHome {
 
   /** Link and lines for the state as it is now. */
   async #fresh() {
-    const {state} = this.#app;
+    const { state } = this.#app;
     this.#shareLink(state);
-    const reply = await ask(this.#app, "commands", {state});
-    if (reply === null || state !== this.#app.state) return;
+    const reply = await this.#app.request("commands", { state });
+    if (state !== this.#app.state) return;
     fill(this.lineMessage, ...(reply.error ? [problem(reply.error)] : []));
-    const {shell = [], python = ""} = reply.commands ?? {};
+    const { shell = [], python = "" } = reply.commands ?? {};
     fill(
       this.shell,
       ...shell.map((line) => {
-        const pre = h("pre", {tabindex: 0, "aria-label": "command line"}, line);
-        return h("div", {class: "code"}, pre, copier(pre, () => line));
+        const pre = h("pre", { tabindex: 0, "aria-label": "command line" }, line);
+        return h("div", { class: "code-line" }, pre, copier(pre, () => line));
       }),
     );
     this.python.textContent = python;
@@ -157,8 +159,8 @@ export class TakeHome {
   }
 
   #formats() {
-    const {formats} = EXPORTS[this.#what()];
-    fill(this.format, ...formats.map((format) => h("option", {value: format}, FORMATS[format])));
+    const { formats } = EXPORTS[this.#what()];
+    fill(this.format, ...formats.map((format) => h("option", { value: format }, FORMATS[format])));
     this.format.value = formats.includes(this.#format) ? this.#format : formats[0];
     this.format.disabled = formats.length === 1;
     this.#buttons();
@@ -176,22 +178,23 @@ export class TakeHome {
     fill(this.fileMessage);
     this.fileStatus.textContent = "drawing …";
     for (const item of [this.save, this.copyFile]) item.disabled = true;
-    const told = ({what, done, total}) => {
+    const told = (message) => {
+      const { what, done, total } = progressOf(message);
       this.fileStatus.textContent = total > 1 ? `${what}: ${done} of ${total}` : `${what} …`;
     };
-    const fields = {state: this.#app.state, what: this.#what(), format: this.format.value};
-    const reply = await ask(this.#app, "export", fields, told);
+    const fields = { state: this.#app.state, what: this.#what(), format: this.format.value };
+    const reply = await this.#app.request("export", fields, told);
     for (const item of [this.save, this.copyFile]) item.disabled = false;
     this.fileStatus.textContent = "";
-    if (reply?.error) fill(this.fileMessage, problem(reply.error));
-    return reply?.file ?? null;
+    if (reply.error) fill(this.fileMessage, problem(reply.error));
+    return reply.file ?? null;
   }
 
   async #download() {
     const file = await this.#file();
     if (!file) return;
-    const url = URL.createObjectURL(new Blob([bytesOf(file.base64)], {type: file.media}));
-    const link = h("a", {href: url, download: file.name, hidden: true});
+    const url = URL.createObjectURL(new Blob([bytesOf(file.base64)], { type: file.media }));
+    const link = h("a", { href: url, download: file.name, hidden: true });
     this.element.append(link);
     link.click();
     link.remove();
@@ -214,11 +217,11 @@ export class TakeHome {
 function copier(field, read) {
   const node = button("Copy", {
     class: "copy",
-    onclick: async () => {
+    on: { click: async () => {
       const done = await copy(read(), field);
       node.textContent = done ? "Copied ✓" : "Press Ctrl+C";
       window.setTimeout(() => (node.textContent = "Copy"), SAID);
-    },
+    } },
   });
   return node;
 }

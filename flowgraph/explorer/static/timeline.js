@@ -1,6 +1,7 @@
 /** The timeline of a derivation: stages, a scrubber over all applications, and the list of the applications. */
 
-import {button, count, fill, h, maths} from "./parts.js";
+import { fill, h, plural } from "./dom.js";
+import { button, maths } from "./parts.js";
 
 const ROW = 28;
 const OVERSCAN = 6;
@@ -20,22 +21,24 @@ export class Timeline {
     this.#go = go;
     /** Positions that ←/→ stop at. */
     this.stops = [0];
-    this.crumbs = h("p", {class: "crumbs"});
-    this.stages = h("div", {class: "stages", role: "group", "aria-label": "stages"});
-    this.track = h("div", {class: "track", "aria-hidden": "true"});
-    this.thumb = h("span", {class: "thumb"});
+    this.crumbs = h("p", { class: "crumbs" });
+    this.stages = h("div", { class: "stages", role: "group", "aria-label": "stages" });
+    this.track = h("div", { class: "track", "aria-hidden": "true" });
+    this.thumb = h("span", { class: "thumb" });
     this.slider = h("input", {
       type: "range",
       class: "slider",
       min: 0,
       step: 1,
       "aria-label": "application",
-      oninput: () => this.#go(this.stops[Number(this.slider.value)] ?? 0),
+      on: { input: () => this.#go(this.stops[Number(this.slider.value)] ?? 0) },
     });
-    this.scrubber = h("div", {class: "scrubber"}, this.slider, this.track);
+    this.scrubber = h("div", { class: "scrubber" }, this.slider, this.track);
     this.#pointer();
     this.list = new ApplicationList(go);
-    this.element = h("div", {class: "timeline", "data-testid": "timeline"}, this.stages, this.scrubber, this.crumbs);
+    /** Below the scrubber: where we are, and room for more. */
+    this.foot = h("div", { class: "timeline-foot" }, this.crumbs);
+    this.element = h("div", { class: "timeline", "data-testid": "timeline" }, this.stages, this.scrubber, this.foot);
   }
 
   clear() {
@@ -64,10 +67,10 @@ export class Timeline {
   }
 
   #build() {
-    const {stages, applications} = this.#timeline;
-    const shown = applications.flatMap(({noop}, k) => (noop && this.#hide ? [] : [k + 1]));
+    const { stages, applications } = this.#timeline;
+    const shown = applications.flatMap(({ noop }, k) => (noop && this.#hide ? [] : [k + 1]));
     this.stops = [0, ...shown];
-    this.#counts = stages.map(({start, stop}) => {
+    this.#counts = stages.map(({ start, stop }) => {
       let n = 0;
       for (let k = start; k < stop; k += 1) if (!(this.#hide && applications[k].noop)) n += 1;
       return n;
@@ -79,14 +82,14 @@ export class Timeline {
       const what = all === this.#counts[k] ? `${all}` : `${this.#counts[k]} of ${all}`;
       const title = k === 0 ? "the program's own graph" : `${stage.title}: ${what} applications. ${stage.tooltip ?? ""}`;
       return button(
-        h("span", {class: "stage-name"}, stage.name),
-        {class: "stage", "data-testid": "stage", "data-stage": stage.name, title, onclick: () => this.#go(stage.stop)},
-        k === 0 ? "" : h("span", {class: "stage-count"}, this.#counts[k].toLocaleString("en")),
+        h("span", { class: "stage-name" }, stage.name),
+        { class: "stage-button", "data-testid": "stage", "data-stage": stage.name, title, on: { click: () => this.#go(stage.stop) } },
+        k === 0 ? "" : h("span", { class: "stage-count" }, this.#counts[k]),
       );
     });
     fill(this.stages, ...this.stageButtons);
     this.segments = stages.map((stage, k) => {
-      const segment = h("span", {class: "segment"}, h("span", {class: "done"}));
+      const segment = h("span", { class: "segment" }, h("span", { class: "done" }));
       if (this.#counts[k] > 1 && this.#counts[k] <= MOST_TICKS) {
         segment.classList.add("ticks");
         segment.style.backgroundSize = `${100 / this.#counts[k]}% 100%`;
@@ -99,7 +102,7 @@ export class Timeline {
   }
 
   #point() {
-    const {stages, applications, count: total} = this.#timeline;
+    const { stages, applications, count: total } = this.#timeline;
     const place = lowerBound(this.stops, this.#position);
     this.slider.value = String(place);
     const stage = this.stageOf(this.#position) ?? stages[0];
@@ -133,11 +136,11 @@ export class Timeline {
       " › ",
       h("span", {}, stage.name),
       " › ",
-      h("span", {}, this.#position === 0 ? "start" : `${within.toLocaleString("en")} of ` +
-        `${(stage.stop - stage.start).toLocaleString("en")}`),
-      h("span", {class: "overall"}, this.#position === 0
-        ? `${count(total, "application")} in all`
-        : `${this.#position.toLocaleString("en")} of ${count(total, "application")} in all`),
+      h("span", {}, this.#position === 0 ? "start" : `${within} of ` +
+        `${(stage.stop - stage.start)}`),
+      h("span", { class: "overall" }, this.#position === 0
+        ? `${plural(total, "application")} in all`
+        : `${this.#position} of ${total} in all`),
     );
     this.list.point(this.#position);
   }
@@ -151,7 +154,7 @@ export class Timeline {
     this.track.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       this.track.setPointerCapture(event.pointerId);
-      this.slider.focus({preventScroll: true});
+      this.slider.focus({ preventScroll: true });
       seek(event);
       event.preventDefault();
     });
@@ -184,10 +187,11 @@ class ApplicationList {
   #rows = [];
   #applications = [];
   #position = 0;
+  #frame = 0;
 
   constructor(go) {
     this.#go = go;
-    this.space = h("div", {class: "space"});
+    this.space = h("div", { class: "space" });
     this.element = h(
       "div",
       {
@@ -195,8 +199,7 @@ class ApplicationList {
         role: "listbox",
         tabindex: 0,
         "aria-label": "applications of rules",
-        onscroll: () => this.#draw(),
-        onkeydown: (event) => this.#key(event),
+        on: { scroll: () => this.#draw(), keydown: (event) => this.#key(event) },
       },
       this.space,
     );
@@ -216,8 +219,14 @@ class ApplicationList {
 
   point(position) {
     this.#position = position;
+    // In the next frame, when the layout is done anyway.
+    window.cancelAnimationFrame(this.#frame);
+    this.#frame = window.requestAnimationFrame(() => this.#follow(position));
+  }
+
+  #follow(position) {
     const k = this.#rows.indexOf(position);
-    const {element} = this;
+    const { element } = this;
     if (k >= 0 && (k * ROW < element.scrollTop || (k + 1) * ROW > element.scrollTop + element.clientHeight)) {
       element.scrollTop = Math.max(0, k * ROW - (element.clientHeight - ROW) / 2);
     }
@@ -234,7 +243,7 @@ class ApplicationList {
   }
 
   #row(position, k) {
-    const {rule, site, noop} = this.#applications[position - 1];
+    const { rule, site, noop } = this.#applications[position - 1];
     const row = h(
       "div",
       {
@@ -246,20 +255,20 @@ class ApplicationList {
         "aria-selected": String(position === this.#position),
         "aria-posinset": k + 1,
         "aria-setsize": this.#rows.length,
-        onclick: () => this.#go(position),
+        on: { click: () => this.#go(position) },
       },
-      h("span", {class: "index"}, position.toLocaleString("en")),
-      h("span", {class: "rule"}, rule),
+      h("span", { class: "index" }, position),
+      h("span", { class: "rule" }, rule),
       maths(site),
     );
-    if (noop) row.append(h("span", {class: "noop"}, "changes nothing"));
+    if (noop) row.append(h("span", { class: "noop" }, "changes nothing"));
     row.style.top = `${k * ROW}px`;
     return row;
   }
 
   #key(event) {
     const k = lowerBound(this.#rows, this.#position);
-    const by = {ArrowUp: -1, ArrowDown: 1, PageUp: -8, PageDown: 8, Home: -Infinity, End: Infinity}[event.key];
+    const by = { ArrowUp: -1, ArrowDown: 1, PageUp: -8, PageDown: 8, Home: -Infinity, End: Infinity }[event.key];
     if (by === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
