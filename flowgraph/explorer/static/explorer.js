@@ -236,7 +236,8 @@ export class App {
 
   #accept(reply, action) {
     this.state = reply.state;
-    if (action?.do !== "edit" || !this.#requests.acting) this.tab = this.state.tab;
+    // Where more is under way, the tab may have been changed since.
+    if (!this.#requests.acting) this.tab = this.state.tab;
     this.#show(reply, false);
     this.#tell(reply.view, action);
     this.address?.write(this.state);
