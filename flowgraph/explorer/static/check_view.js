@@ -219,10 +219,7 @@ export class CheckView {
     this.#request(x.values, v.values);
   }
 
-  /**
-   * Compute. A null stands for what is drawn with the seed: sent as numbers it would be another draw to Python, with
-   * other partials of the functions that have no definition.
-   */
+  /** Compute. A null stands for what is drawn with the seed. */
   async #request(x, v) {
     fill(this.numbersMessage);
     const base = this.#base;

@@ -7,7 +7,7 @@ import { RuleCard } from "./rule_card.js";
 import { prefersStill } from "./scene.js";
 import { Timeline } from "./timeline.js";
 
-export const MODES = [
+const MODES = [
   { name: "forward", symbol: "J" },
   { name: "reverse", symbol: "Jᵀ" },
   { name: "forward-inverse", symbol: "J⁻¹" },
