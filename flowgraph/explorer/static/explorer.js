@@ -128,7 +128,8 @@ export class App {
 
   #panel(name, ...content) {
     const id = `panel-${name}`;
-    return h("div", { class: `panel ${id}`, id, role: "tabpanel", "aria-labelledby": `tab-${name}` }, ...content);
+    const label = `tab-${name}`;
+    return h("div", { class: `panel ${id}`, id, role: "tabpanel", tabindex: -1, "aria-labelledby": label }, ...content);
   }
 
   #listen(root) {

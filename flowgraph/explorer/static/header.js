@@ -60,10 +60,16 @@ export class Header {
   #tab(name, title) {
     const tab = h("button", {
       type: "button", role: "tab", id: `tab-${name}`, class: "tab", "data-testid": `tab-${name}`,
-      "aria-controls": `panel-${name}`, text: title, on: { click: () => this.app.showTab(name) },
+      "aria-controls": `panel-${name}`, text: title, on: { click: (event) => this.#choose(name, event) },
     });
     this.#tabs.set(name, tab);
     return tab;
+  }
+
+  /** After a click the arrows are for what is shown, not for the tabs; a keyboard stays where it is. */
+  #choose(name, event) {
+    this.app.showTab(name);
+    if (event.detail > 0) this.app.tabPanels[name].focus({ preventScroll: true });
   }
 
   update() {
