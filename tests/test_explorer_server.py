@@ -464,13 +464,15 @@ def test_every_kind_has_its_lane() -> None:
         LIMITS.order_seconds,
         LIMITS.derivation_seconds,
         LIMITS.job_seconds,
+        LIMITS.job_seconds,
     ]
 
 
 def test_lanes_have_processes_of_their_own_and_do_not_wait_for_each_other(client: Client) -> None:
-    kinds = ("step", "timeline", "verify")
-    assert len({client.ask({"kind": kind})["pid"] for kind in kinds}) == 3
-    assert client.ask({"kind": "step", "action": {"do": "worst"}})["pid"] == client.ask(job())["pid"]
+    kinds = ("step", "timeline", "distribution", "verify")
+    assert len({client.ask({"kind": kind})["pid"] for kind in kinds}) == 4
+    worst = {"kind": "step", "action": {"do": "worst"}}
+    assert client.ask(worst)["pid"] == client.ask({"kind": "distribution"})["pid"]
     begin = time.perf_counter()
     with asking(client, job("sleep", seconds=5.0)) as waits:
         assert b"200 OK" in waits.recv(1000)

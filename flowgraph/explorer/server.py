@@ -71,6 +71,7 @@ _WARM: Mapping[LaneName, tuple[Mapping[str, Any], ...]] = MappingProxyType(
         "derivation": tuple(
             {"kind": kind, "state": {**_STATE, "position": 1}} for kind in ("timeline", "application", "numbers")
         ),
+        "samples": (),
         "jobs": (),
     }
 )
