@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         SingularJacobian,
         TraceError,
     )
+    from flowgraph.explorer.widget import explore
     from flowgraph.graph import Bundle, Edge, FlowGraph, Vertex
     from flowgraph.language import format_program as format
     from flowgraph.language import load, parse
@@ -73,6 +74,7 @@ _HOMES = MappingProxyType(
             "SingularJacobian",
             "TraceError",
         ),
+        "flowgraph.explorer.widget": ("explore",),
         "flowgraph.graph": ("Bundle", "Edge", "FlowGraph", "Vertex"),
         "flowgraph.language": ("load", "parse"),
         "flowgraph.liveness": ("Kind", "Liveness"),
@@ -146,6 +148,7 @@ __all__ = [
     "decompose",
     "derive",
     "enumerate_orders",
+    "explore",
     "format",
     "from_sympy",
     "ijvp",

@@ -109,6 +109,24 @@ def load(path: str | PathLike[str]) -> Program:
           got:      No such file or directory
           remedy:   give the path of a program in the paper's notation (.fg)
     """
+    return parse(read_file(path), file=str(path))
+
+
+def read_file(path: str | PathLike[str]) -> str:
+    """The text of a UTF-8 file.
+
+    Raises:
+        InputError: the file cannot be read, or is not UTF-8 text.
+
+    Example:
+        >>> read_file(".")
+        Traceback (most recent call last):
+            ...
+        flowgraph.errors.InputError: the file cannot be read
+          where:    .
+          got:      Is a directory
+          remedy:   give the path of a program in the paper's notation (.fg)
+    """
     remedy = "give the path of a program in the paper's notation (.fg)"
     try:
         data = Path(path).read_bytes()
@@ -119,7 +137,7 @@ def load(path: str | PathLike[str]) -> Program:
     except ValueError as error:  # a NUL character in the path
         raise InputError("this is no path", where=repr(path), got=str(error), remedy=remedy) from error
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(
@@ -128,7 +146,6 @@ def load(path: str | PathLike[str]) -> Program:
             got=f"byte 0x{data[error.start]:02x}",
             remedy="save it as UTF-8; a program is plain text",
         ) from error
-    return parse(text, file=str(path))
 
 
 def format_program(program: Program) -> str:

@@ -16,7 +16,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 from flowgraph.errors import FlowgraphError, InputError, TraceError
-from flowgraph.language import load
+from flowgraph.language import parse, read_file
 from flowgraph.program import Program
 from flowgraph.tracing import trace
 
@@ -59,13 +59,38 @@ def open_program(source: str, *, n: int | None = None, at: Sequence[float] | Non
         ['t1 = u * w']
     """
     if not is_python(source):
-        return _load(source)
+        return parse(read_text(source), file=str(Path(source)))
     with open_function(source) as function:
         point: Any = at if at is not None else n if n is not None else number_of_parameters(function, source)
         if at is not None and n not in (None, len(at)):
             raise InputError("the point does not have n entries", got=f"{len(at)} entries, n = {n}")
         with user_errors(source):
             return trace(function, point)
+
+
+def read_text(source: str) -> str:
+    """The text of a ``.fg`` file as it stands, which need not be a program.
+
+    Raises:
+        InputError: there is no such file, or it is not UTF-8 text.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(f"{folder}/half.fg").write_text("inputs x, ")
+        ...     read_text(f"{folder}/half.fg")
+        'inputs x, '
+    """
+    path = Path(source)
+    if "\0" not in source and path.is_dir():
+        raise InputError(
+            "this is a directory", where=source, expected=_FORMS, remedy=f"name its files, e.g. {path / '*.fg'}"
+        )
+    if path.suffix != ".fg":
+        raise InputError(
+            "this names no program", got=repr(source), expected=_FORMS, remedy="programs in text have the ending .fg"
+        )
+    return read_file(path)
 
 
 @contextmanager
@@ -120,19 +145,6 @@ def user_errors(source: str) -> AbstractContextManager[None]:
 def _parts(source: str) -> tuple[Path, str]:
     match = _FUNCTION.fullmatch(source)
     return (Path(match[1]), match[2]) if match else (Path(source), "")
-
-
-def _load(source: str) -> Program:
-    path = Path(source)
-    if "\0" not in source and path.is_dir():
-        raise InputError(
-            "this is a directory", where=source, expected=_FORMS, remedy=f"name its files, e.g. {path / '*.fg'}"
-        )
-    if path.suffix != ".fg":
-        raise InputError(
-            "this names no program", got=repr(source), expected=_FORMS, remedy="programs in text have the ending .fg"
-        )
-    return load(path)
 
 
 def _functions(path: Path) -> list[str]:

@@ -6,6 +6,7 @@ Everything is counted anew from the program, by definition and without the colum
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -16,12 +17,13 @@ from flowgraph.builder import Builder
 from flowgraph.draw.lumped import draw_lumps
 from flowgraph.draw.partial_order import depth_graph
 from flowgraph.draw.scene import Scene
-from flowgraph.errors import InputError, NotInvertible
-from flowgraph.language import parse
+from flowgraph.errors import InputError
+from flowgraph.language import load, parse
 from flowgraph.lumping import best_order
 from flowgraph.orders import sample_orders
 from flowgraph.program import Program
 from flowgraph.structure import decompose
+from tests.examples import SINGULAR
 
 PAIRS = "inputs x1, x2\nt1 = p(x1)\nt2 = p(x2)\nz1 = q(x1, t1)\nz2 = q(x2, t2)\noutputs z1, z2"
 
@@ -158,9 +160,29 @@ def test_forty_steps_of_width_eight() -> None:
     assert len(scene.bands) == 20
 
 
+@pytest.mark.parametrize("path", SINGULAR, ids=lambda path: path.stem)
+def test_without_an_inverse_the_cut_is_circled_and_nothing_is_a_lump(path: Path) -> None:
+    program = load(path)
+    certificate = decompose(program).certificate
+    assert certificate is not None
+    scene = draw_lumps(program)
+    assert scene.bands == ()
+    assert {circle.key for circle in scene.circles if circle.key and circle.visible and not circle.filled} == {
+        program.name(value) for value in certificate.cut
+    }
+    words = " ".join(label.text for label in scene.labels if "$" not in label.text)
+    assert str(certificate) in words
+    assert faults(scene) == []
+
+
+def test_what_is_not_square_is_drawn_without_lumps() -> None:
+    scene = draw_lumps(parse("inputs x, y\nz = f(x, y)\noutputs z"))
+    assert scene.bands == ()
+    assert any(label.text.startswith("no inverse: ") for label in scene.labels)
+    assert draw_lumps(parse("inputs x\nu = f(x)\nv = g(x)\noutputs u, v")).bands == ()
+
+
 def test_refusals() -> None:
-    with pytest.raises(NotInvertible):
-        draw_lumps(parse("inputs x, y\nz = f(x, y)\noutputs z"))
     with pytest.raises(InputError, match="leaves out"):
         draw_lumps(parse(PAIRS), ["t1"])
 

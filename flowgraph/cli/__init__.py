@@ -12,6 +12,7 @@ import sys
 
 import click
 
+from flowgraph.cli.explore import explore_command
 from flowgraph.cli.orderings import analyze_command, orders_command
 from flowgraph.cli.output import report_error
 from flowgraph.cli.pictures import figures_command, reproduce_command
@@ -65,6 +66,7 @@ def main() -> None:
       flowgraph show program.fg --mode forward-inverse     the graph of a mode, as text
       flowgraph show program.fg -o graph.svg               the same as a drawing
       flowgraph newton model.py:f --x0 1,2                 a root of f
+      flowgraph explore program.fg                         orders and derivations in the browser
       flowgraph verify program.fg model.py:step --n 4      prove that the four modes are right
 
     \b
@@ -80,3 +82,4 @@ main.add_command(describe_command)
 main.add_command(analyze_command)
 main.add_command(orders_command)
 main.add_command(newton_command)
+main.add_command(explore_command)

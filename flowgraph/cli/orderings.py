@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowgraph.cli.options import json_option, order_option, tracing_options
+from flowgraph.cli.options import FIGURE_FORMATS, json_option, order_option, tracing_options
 from flowgraph.cli.output import Progress, print_json, printable
 from flowgraph.cli.programs import check_tracing, chosen_order, read_program
 
@@ -24,25 +24,40 @@ _SAMPLE = 200
 
 @click.command("analyze")
 @click.argument("program", metavar="PROGRAM")
+@click.option(
+    "--output", "-o", metavar="FILE", help="Draw the order with its lumps into a file; its ending names the format."
+)
 @order_option
 @tracing_options
 @json_option
 def analyze_command(
-    program: str, order: tuple[str, ...] | None, n: int | None, at: tuple[float, ...] | None, as_json: bool
+    program: str,
+    output: str | None,
+    order: tuple[str, ...] | None,
+    n: int | None,
+    at: tuple[float, ...] | None,
+    as_json: bool,
 ) -> None:
     """Tell whether inverse accumulation applies to a program, what has to be solved, and what it costs.
 
     Shows the width profile, the lumps of the given and of the best order with the reason why they exist, the blocks,
-    and exact operation counts of J⁻¹v beside those of J v; or why the Jacobian is singular for every x.
+    and exact operation counts of J⁻¹v beside those of J v; or why the Jacobian is singular for every x. With -o it
+    draws the program along the order instead, with its lumps or the values that make it singular.
 
     \b
     Examples:
       flowgraph analyze program.fg
       flowgraph analyze program.fg --order t1,z1,t2,z2
       flowgraph analyze program.fg --order best
+      flowgraph analyze program.fg --order best -o lumps.svg
       flowgraph analyze model.py:step --n 4 --json
     """
     check_tracing((program,), n, at)
+    if output is not None:
+        if as_json:
+            raise click.UsageError("--json prints the analysis; leave out -o")
+        _draw_order(program, output, order, n, at)
+        return
     with Progress() as tell:
         tell("reading the program", 0, 1)
         from flowgraph.analysis import analyze
@@ -55,6 +70,24 @@ def analyze_command(
             return
         text = str(report)
     click.echo(printable(text))
+
+
+def _draw_order(
+    program: str, output: str, order: tuple[str, ...] | None, n: int | None, at: tuple[float, ...] | None
+) -> None:
+    """Write the drawing of a program along an order."""
+    from flowgraph.draw import draw_lumps, write
+    from flowgraph.draw.writers import format_of
+
+    if output == "-" or (format := format_of(output)) not in FIGURE_FORMATS:
+        listed = ", ".join(FIGURE_FORMATS)
+        raise click.UsageError(f"-o draws into a file whose name ends in one of {listed}")
+    with Progress() as tell:
+        tell("reading the program", 0, 2)
+        found = read_program(program, n, at)
+        tell(f"drawing the order as {format}", 1, 2)
+        write(draw_lumps(found, chosen_order(found, order)), output)
+    click.echo(click.format_filename(output))
 
 
 @click.command("orders")

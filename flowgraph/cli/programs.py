@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flowgraph.cli.options import FORMATS, METHODS, MODES, json_option, order_option, tracing_options
+from flowgraph.cli.options import FIGURE_FORMATS, FORMATS, METHODS, MODES, json_option, order_option, tracing_options
 from flowgraph.cli.output import Progress, console, error_json, print_error, print_json, printable
 from flowgraph.errors import FlowgraphError
 
@@ -168,8 +168,12 @@ def _description(source: str, program: Program, modes: dict[str, Any]) -> dict[s
 @click.option(
     "--stage", metavar="STAGE", help="primal, layered, inverted, shifted, unlayered, reversed; by default the last one."
 )
+@click.option(
+    "--step", type=click.IntRange(min=0), metavar="K", help="The graph after K applications of rules, not of a stage."
+)
 @click.option("--output", "-o", metavar="FILE", help="The file to write; its ending names the format. - is stdout.")
 @click.option("--format", "format", type=click.Choice(FORMATS), help="The format, where no file name tells it.")
+@click.option("--sequence", is_flag=True, help="Draw every application of a rule, as one figure with many panels.")
 @click.option("--derivation", is_flag=True, help="All stages, and which rule leads to each.")
 @click.option("--all-stages", is_flag=True, help="Write every stage to a file of its own in the directory -o.")
 @order_option
@@ -179,8 +183,10 @@ def show_command(
     program: str,
     mode: str,
     stage: str | None,
+    step: int | None,
     output: str | None,
     format: str | None,
+    sequence: bool,
     derivation: bool,
     all_stages: bool,
     order: tuple[str, ...] | None,
@@ -198,14 +204,19 @@ def show_command(
       flowgraph show program.fg --mode reverse-inverse --stage layered -o layered.svg
       flowgraph show program.fg --format dot -o - | dot -Tpdf > graph.pdf
       flowgraph show program.fg --mode forward-inverse --all-stages -o stages --format pdf
+      flowgraph show program.fg --mode forward-inverse --order given --step 7 -o step-7.svg
+      flowgraph show program.fg --mode forward-inverse --sequence -o sequence.pdf
       flowgraph show model.py:step --n 4 --derivation --json
     """
     check_tracing((program,), n, at)
     _check_show(stage, output, format, derivation, all_stages, as_json)
+    _check_step(stage, step, output, sequence, derivation, all_stages, as_json)
     if output not in (None, "-") and format is None and not all_stages:
         from flowgraph.draw.writers import format_of
 
         format = format_of(output)
+    if sequence:
+        _check_drawing(format)
     with Progress() as tell:
         tell("reading the program", 0, 2)
         found = read_program(program, n, at)
@@ -215,13 +226,19 @@ def show_command(
         result = derive(found, mode, order=chosen_order(found, order))
         name = _stage(result, stage)
         if as_json:
-            print_json(result.to_json() if derivation else result.stages[name].to_json())
+            graph = result.stages[name] if step is None else result.graph_after(step)
+            print_json(result.to_json() if derivation else graph.to_json())
         elif derivation:
             click.echo(printable(_derivation_text(result)), nl=False)
         elif all_stages and output is not None:
             _write_stages(result, output, format or "svg")
         else:
-            data = _rendered(result, name, format or "txt")
+            if sequence:
+                from flowgraph.draw import draw_sequence, render
+
+                data = render(draw_sequence(result, tell), format or "svg")
+            else:
+                data = _rendered(result, name, format or "txt", step)
             if output in (None, "-"):
                 click.echo(data, nl=False)
             else:
@@ -248,6 +265,32 @@ def _check_show(
         raise click.UsageError("--format needs -o FILE, or -o - for standard output")
 
 
+def _check_step(
+    stage: str | None,
+    step: int | None,
+    output: str | None,
+    sequence: bool,
+    derivation: bool,
+    all_stages: bool,
+    as_json: bool,
+) -> None:
+    """Refuse options that do not go together with --step or --sequence."""
+    if step is not None and (stage is not None or derivation or all_stages or sequence):
+        raise click.UsageError("--step is one graph; leave out --stage, --derivation, --all-stages and --sequence")
+    if sequence and (stage is not None or derivation or all_stages):
+        raise click.UsageError("--sequence draws all steps; leave out --stage, --derivation and --all-stages")
+    if sequence and as_json:
+        raise click.UsageError("--sequence is a drawing; --derivation --json gives the same as JSON")
+    if sequence and output is None:
+        raise click.UsageError("--sequence needs -o FILE")
+
+
+def _check_drawing(format: str | None) -> None:
+    if format not in FIGURE_FORMATS:
+        listed = ", ".join(FIGURE_FORMATS)
+        raise click.UsageError(f"a figure cannot be written as {format}; end the file's name in one of {listed}")
+
+
 def _stage(derivation: Derivation, stage: str | None) -> str:
     from flowgraph.errors import InputError
 
@@ -260,12 +303,13 @@ def _stage(derivation: Derivation, stage: str | None) -> str:
     return stage
 
 
-def _rendered(derivation: Derivation, stage: str, format: str) -> bytes:
+def _rendered(derivation: Derivation, stage: str, format: str, step: int | None = None) -> bytes:
     from flowgraph.draw.writers import GRAPH_WRITERS, draw_graph, render, render_graph
 
     if format in GRAPH_WRITERS:
-        return render_graph(derivation.stages[stage], format)
-    return render(draw_graph(derivation, stage), format)
+        graph = derivation.stages[stage] if step is None else derivation.graph_after(step)
+        return render_graph(graph, format)
+    return render(draw_graph(derivation, stage if step is None else None, step=step), format)
 
 
 def _write_stages(derivation: Derivation, folder: str, format: str) -> None:

@@ -4,6 +4,7 @@ from flowgraph.draw.figures import FIGURES, figure, panels
 from flowgraph.draw.layout import LayoutOptions
 from flowgraph.draw.lumped import draw_lumps
 from flowgraph.draw.scene import Scene
+from flowgraph.draw.sequence import draw_sequence
 from flowgraph.draw.writers import FORMATS, draw_graph, render, render_graph, write, write_graph
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Scene",
     "draw_graph",
     "draw_lumps",
+    "draw_sequence",
     "figure",
     "panels",
     "render",

@@ -10,7 +10,7 @@ Reference: arXiv:2411.18786, Figs. 1–3.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ from flowgraph.draw.coefficients import Entry, LabelLatex, Numbering, block_labe
 from flowgraph.draw.curves import along, clip, head, leaving, polyline
 from flowgraph.draw.place import Page, place_around, place_beside
 from flowgraph.draw.route import Place, Router
-from flowgraph.draw.scene import Circle, Curve, Ink, Label, Line, Point, Scene
+from flowgraph.draw.scene import Box, Circle, Curve, Ink, Label, Line, Point, Scene, hull
 from flowgraph.draw.text import Extent, centred, claimed_width, measure, name_latex, write
 from flowgraph.graph import Edge, FlowGraph, VertexId
 
@@ -44,7 +44,12 @@ class LayoutOptions:
         registers: whether the columns have headings r1, r2, ….
         times: whether the rows are numbered.
         notes: text beside vertices, such as the function computed there, by place.
+        note_ink: the grey of the notes.
         ghosts: places of vertices that are gone, drawn as faint dots.
+        outside: vertices that stand for what lies outside a window, drawn faintly and without a circle: by place the
+            LaTeX of their names.
+        bare: edges without a label, by their ends.
+        headed: the registers and times that have a heading or a number; all where None.
         label_latex: how labels are written, where not as the graph writes them.
         max_label: labels wider than this become numbered coefficients with a legend.
         caption: a line below the drawing; empty for none.
@@ -64,10 +69,39 @@ class LayoutOptions:
     registers: bool = True
     times: bool = False
     notes: Mapping[VertexId, str] = field(default_factory=dict)
+    note_ink: Ink = Ink.INK
     ghosts: tuple[VertexId, ...] = ()
+    outside: Mapping[VertexId, str] = field(default_factory=dict)
+    bare: frozenset[tuple[VertexId, VertexId]] = frozenset()
+    headed: tuple[frozenset[int], frozenset[int]] | None = None
     label_latex: LabelLatex | None = None
     max_label: float = 44.0
     caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where columns and rows stand: several drawings on one grid line up.
+
+    Attributes:
+        registers: the registers that have a column, ascending.
+        times: the times that have a row, ascending.
+        widths: distances of neighbouring columns.
+        heights: distances of neighbouring rows.
+        bounds: what the drawings fill, without headings, row numbers and legends; None where nothing is drawn.
+    """
+
+    registers: tuple[int, ...] = ()
+    times: tuple[int, ...] = ()
+    widths: tuple[float, ...] = ()
+    heights: tuple[float, ...] = ()
+    bounds: Box | None = None
+
+    @staticmethod
+    def of(registers: Iterable[int], times: Iterable[int]) -> Grid:
+        """A grid that keeps a column for each register and a row for each time, however narrow."""
+        columns, rows = tuple(sorted(set(registers))), tuple(sorted(set(times)))
+        return Grid(columns, rows, (0.0,) * (len(columns) - 1), (0.0,) * (len(rows) - 1))
 
 
 def layout(graph: FlowGraph, options: LayoutOptions | None = None) -> Scene:
@@ -93,14 +127,64 @@ def layout(graph: FlowGraph, options: LayoutOptions | None = None) -> Scene:
 
 def drawing(graph: FlowGraph, options: LayoutOptions) -> Scene:
     """As ``layout``, but column 0 is at x = 0 and row 0 at y = 0, so that drawings on one page can share a grid."""
-    frame = _Frame(graph, options)
-    result = frame.attempt()
-    for _ in range(_ATTEMPTS - 1):
-        if not result.homeless and not result.lonely:
+    (scene,), _ = drawings([(graph, options)])
+    return scene
+
+
+def drawings(
+    items: Sequence[tuple[FlowGraph, LayoutOptions]], least: Grid | None = None, attempts: int = _ATTEMPTS
+) -> tuple[tuple[Scene, ...], Grid]:
+    """Draw several graphs on one grid: every register has the same x in all of them, and every time the same y.
+
+    Args:
+        items: graphs, with how each is drawn.
+        least: a grid that must not shrink: its columns and rows are kept, and moved apart only.
+        attempts: how often to try, moving columns and rows apart in between, before labels without room go into a
+            legend.
+
+    Returns:
+        The drawings in the coordinates of ``drawing``, and the grid they stand on.
+
+    Example:
+        >>> from flowgraph.language import parse
+        >>> from flowgraph.modes import derive
+        >>> stages = derive(parse("inputs u, w\\nz = f(u, w)\\noutputs z, w"), "reverse-inverse").stages
+        >>> (one, two), grid = drawings([(stages["inverted"], LayoutOptions()), (stages["unlayered"], LayoutOptions())])
+        >>> grid.registers, grid.times, one.circles[0].centre == two.circles[0].centre
+        ((0, 1), (0, 1), True)
+    """
+    grid = Grid() if least is None else least
+    taken = {vertex.id for graph, _ in items for vertex in graph.vertices}
+    taken |= {place for _, options in items for place in options.ghosts}
+    registers = tuple(sorted({register for register, _ in taken} | set(grid.registers)))
+    times = tuple(sorted({time for _, time in taken} | set(grid.times)))
+    frames = [_Frame(graph, options, registers, times) for graph, options in items]
+    if (grid.registers, grid.times) == (registers, times):
+        for frame in frames:
+            frame.spread(grid.widths, grid.heights)
+    results = _attempts(frames)
+    for _ in range(attempts - 1):
+        if not any(result.homeless or result.lonely for result in results):
             break
-        frame.widen(result)
-        result = frame.attempt()
-    return frame.finish(result)
+        for frame, result in zip(frames, results, strict=True):
+            frame.widen(result)
+        results = _attempts(frames)
+    scenes = [frame.scene(result) for frame, result in zip(frames, results, strict=True)]
+    boxes = [scene.bounds for scene in scenes] + ([] if grid.bounds is None else [grid.bounds])
+    bounds = hull(boxes)
+    finished = tuple(
+        frame.finish(result, scene, bounds) for frame, result, scene in zip(frames, results, scenes, strict=True)
+    )
+    widths, heights = (frames[0].widths, frames[0].heights) if frames else ((), ())
+    return finished, Grid(registers, times, tuple(widths), tuple(heights), bounds)
+
+
+def _attempts(frames: Sequence[_Frame]) -> list[_Attempt]:
+    """Lay every graph out on the widest of their grids."""
+    for frame in frames:
+        for other in frames:
+            frame.spread(other.widths, other.heights)
+    return [frame.attempt() for frame in frames]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,24 +203,29 @@ class _Attempt:
 class _Frame:
     """One drawing in the making: what does not change from attempt to attempt, and the distances, which do."""
 
-    def __init__(self, graph: FlowGraph, options: LayoutOptions) -> None:
+    def __init__(
+        self, graph: FlowGraph, options: LayoutOptions, registers: Sequence[int], times: Sequence[int]
+    ) -> None:
         self.graph = graph
         self.options = options
         places = {vertex.id for vertex in graph.vertices} | set(options.ghosts)
-        registers = sorted({register for register, _ in places})
-        times = sorted({time for _, time in places})
         self.registers, self.times = registers, times
         column = {register: k for k, register in enumerate(registers)}
         row = {time: k for k, time in enumerate(times)}
         self.place: dict[VertexId, Place] = {(r, t): (column[r], row[t]) for r, t in places}
         self.names = {vertex.id: vertex.name for vertex in graph.vertices}
-        self.texts = {v.id: f"${name_latex(v.value, options.accent)}$" for v in graph.vertices}
-        self.adds = {vertex.id for vertex in graph.additions} if options.circles else set()
+        self.texts = {
+            v.id: f"${options.outside.get(v.id) or name_latex(v.value, options.accent)}$" for v in graph.vertices
+        }
+        self.adds = {vertex.id for vertex in graph.additions} - options.outside.keys() if options.circles else set()
         matrices = block_labels(graph)
         self.shown = tuple(
             index
             for index, edge in enumerate(graph.edges)
-            if options.labels and (options.carry_labels or not edge.carry) and matrices.get(index) != ""
+            if options.labels
+            and (options.carry_labels or not edge.carry)
+            and matrices.get(index) != ""
+            and (edge.source, edge.target) not in options.bare
         )
         size = options.label_size
         self.coefficients = coefficients(
@@ -212,7 +301,8 @@ class _Frame:
     def _name(self, place: VertexId, circle: Circle) -> Label:
         position = (circle.centre[0], circle.centre[1] + self.baseline)
         name = self.names[place]
-        return write(self.texts[place], position, self.options.name_size, title=name, host=name)
+        ink = Ink.MUTED if place in self.options.outside else Ink.INK
+        return write(self.texts[place], position, self.options.name_size, ink=ink, title=name, host=name)
 
     def _edges(
         self, circles: Mapping[VertexId, Circle], router: Router
@@ -228,7 +318,8 @@ class _Frame:
             source, target = circles[edge.source], circles[edge.target]
             points = clip(route.points, source, target)
             key = f"{source.key} -> {target.key}"
-            ink = Ink.MUTED if edge.carry else Ink.INK
+            beyond = edge.source in self.options.outside or edge.target in self.options.outside
+            ink = Ink.MUTED if edge.carry or beyond else Ink.INK
             if len(points) == 2:
                 drawn.append(Line(points[0], points[1], True, ink, key=key))
             else:
@@ -276,7 +367,7 @@ class _Frame:
             if centre is None:
                 homeless.append(place)
                 continue
-            label = centred(text, centre, size, title=note)
+            label = centred(text, centre, size, ink=self.options.note_ink, title=note)
             page.add_box(label.box)
             labels.append(label)
         return labels, tuple(homeless)
@@ -311,6 +402,11 @@ class _Frame:
         ink = Ink.MUTED if self.graph.edges[index].carry else Ink.INK
         return centred(text, centre, size, ink=ink, title=self.coefficients.titles[index])
 
+    def spread(self, widths: Sequence[float], heights: Sequence[float]) -> None:
+        """Move columns and rows at least so far apart."""
+        self.widths = [max(pair) for pair in zip(self.widths, widths, strict=True)]
+        self.heights = [max(pair) for pair in zip(self.heights, heights, strict=True)]
+
     # -- between and after attempts ---------------------------------------------------------------------------------
 
     def widen(self, result: _Attempt) -> None:
@@ -333,20 +429,27 @@ class _Frame:
             if 0 <= k < len(self.widths):
                 self.widths[k] *= 1.06
 
-    def finish(self, result: _Attempt) -> Scene:
+    def scene(self, result: _Attempt) -> Scene:
+        """The drawing alone."""
+        title = self.options.caption or "flow graph"
+        return Scene(0.0, 0.0, result.lines, result.curves, result.circles, result.labels, title=title)
+
+    def finish(self, result: _Attempt, scene: Scene, bounds: Box) -> Scene:
         """Headings, row numbers, legend and caption around the drawing."""
         options = self.options
-        scene = Scene(
-            0.0, 0.0, result.lines, result.curves, result.circles, result.labels, title=options.caption or "flow graph"
-        )
-        left, top, right, bottom = scene.bounds
+        left, top, right, bottom = bounds
+        headed, numbered = (self.registers, self.times) if options.headed is None else options.headed
         extra: list[Label] = []
         small = options.label_size - 1.0
         if options.registers:
             for x, register in zip(self.xs, self.registers, strict=True):
+                if register not in headed:
+                    continue
                 extra.append(write(f"$r_{{{register + 1}}}$", (x, top - 5.0), small, ink=Ink.MUTED))
         if options.times:
             for y, time in zip(self.ys, self.times, strict=True):
+                if time not in numbered:
+                    continue
                 extra.append(write(f"${time}$", (left - 8.0, y + 0.32 * small), small, anchor="end", ink=Ink.MUTED))
         legend = self._legend(result)
         if legend:

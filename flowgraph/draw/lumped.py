@@ -9,6 +9,7 @@ Reference: arXiv:2411.18786, section on lumps and Fig. 4.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -23,8 +24,10 @@ from flowgraph.draw.panel import SMALL, code_line, stack
 from flowgraph.draw.route import Place, Router
 from flowgraph.draw.scene import Band, Circle, Curve, Ink, Label, Line, Scene
 from flowgraph.draw.text import claimed_width, measure, name_latex, plain, write
-from flowgraph.lumping import Lumping, lumps
+from flowgraph.lumping import Lumping
+from flowgraph.orders import legal_order
 from flowgraph.program import Program
+from flowgraph.structure import Certificate, decompose
 
 _NAME = 8.0
 _RADIUS = 5.4
@@ -35,6 +38,8 @@ _MARGIN = 5.0
 """Between the edges of a band and what stands in it."""
 _GAP = 1.4
 """The white between two bands."""
+_CUT = 1.3
+"""Stroke of the circles around the cut of a certificate."""
 _ROOM = 7.0
 """Least space between the outlines of neighbouring columns."""
 
@@ -51,7 +56,9 @@ class Rows:
         outputs: the values among them that are outputs.
         reads: for each row, the values that its step reads.
         widths: number of live values after each row.
-        cuts: the rows after which a lump ends, from 0.
+        cuts: the rows after which n values live, from 0. Where there are lumps, one ends at each.
+        sizes: l of each lump; empty where J is singular for every x, which leaves no lumps.
+        certificate: then, why it is; else None.
     """
 
     lumping: Lumping
@@ -62,6 +69,8 @@ class Rows:
     reads: tuple[tuple[int, ...], ...]
     widths: tuple[int, ...]
     cuts: tuple[int, ...]
+    sizes: tuple[int, ...]
+    certificate: Certificate | None = None
 
     @property
     def count(self) -> int:
@@ -74,8 +83,13 @@ class Rows:
         return 1 + max((register for register, _ in self.place.values()), default=-1)
 
 
-def rows_of(lumping: Lumping) -> Rows:
-    """Give every value of a lumping its register and row."""
+def rows_of(lumping: Lumping, certificate: Certificate | None = None) -> Rows:
+    """Give every value of a lumping its register and row.
+
+    Args:
+        lumping: the order, with its lumps.
+        certificate: why J is singular for every x, where it is: then nothing is a lump.
+    """
     program, order = lumping.program, lumping.order
     n = program.n_inputs
     shown = lumping.birth[n + order] > 0
@@ -94,7 +108,9 @@ def rows_of(lumping: Lumping) -> Rows:
         outputs=frozenset(program.outputs.tolist()),
         reads=tuple(_distinct(arguments[program.starts[k] : program.starts[k + 1]]) for k in steps),
         widths=tuple(lumping.widths[np.append(True, shown)].tolist()),
-        cuts=tuple(row[lumping.bounds].tolist()),
+        cuts=tuple(row[lumping.bounds if certificate is None else lumping.cuts].tolist()),
+        sizes=tuple(lumping.sizes.tolist()) if certificate is None else (),
+        certificate=certificate,
     )
 
 
@@ -138,9 +154,10 @@ def frame_for(tables: Sequence[Rows], width: float = 0.0, pitch: float = 24.0) -
         for value, (radius, sideways) in _outlines(table).items():
             register = table.place[value][0]
             half[register] = max(half[register], radius + sideways)
-    excess = max(max(table.widths) - table.widths[0] for table in tables)
+    lowest = min(min(table.widths) - table.widths[0] for table in tables)
+    excess = max(max(table.widths) - table.widths[0] for table in tables) - lowest
     unit = min(13.0, 60.0 / max(excess, 1))
-    tail = max(measure(_size_text(int(size)), _NAME).width for table in tables for size in (*table.lumping.sizes, 0))
+    tail = max(measure(_size_text(int(size)), _NAME).width for table in tables for size in (*table.sizes, 0))
     start = _MARGIN + times + 6.0
     steps = [max(16.0, a + b + _ROOM) for a, b in pairwise(half)]
     first = start + code + 8.0 + half[0]
@@ -150,25 +167,29 @@ def frame_for(tables: Sequence[Rows], width: float = 0.0, pitch: float = 24.0) -
     xs = [first + 2 * spare]
     for step in steps:
         xs.append(xs[-1] + step + spare)
-    return Frame(start, tuple(xs), xs[-1] + half[-1] + 14.0 + 2 * spare, unit, max(end, width), pitch)
+    profile = xs[-1] + half[-1] + 14.0 + 2 * spare - lowest * unit
+    return Frame(start, tuple(xs), profile, unit, max(end, width), pitch)
 
 
 def draw_rows(table: Rows, frame: Frame) -> Scene:
     """The drawing of a lumping in a frame, row 0 at y = 0."""
-    return stack(_bands(table, frame), _graph(table, frame), _code(table, frame), _profile(table, frame))
+    drawn = stack(_bands(table, frame), _graph(table, frame), _code(table, frame), _profile(table, frame))
+    return drawn if table.certificate is None else _with_certificate(table, table.certificate, drawn)
 
 
 def draw_lumps(program: Program, order: Sequence[int | str] | NDArray[Any] | None = None) -> Scene:
     """The lumps of a program along an order of its steps, with its code, its graph in registers, and its widths.
 
+    Where J is singular for every x there are no lumps. Then the cut of the certificate is circled: the values through
+    which more would have to pass than they can hold.
+
     Meant for programs of up to about 40 steps.
 
     Args:
-        program: straight-line code whose Jacobian is not singular for every x.
+        program: straight-line code.
         order: as for ``lumps``; None is the program's own order, ``best_order(program)`` the one with most lumps.
 
     Raises:
-        NotInvertible: J is not square, or singular for every x.
         InputError: the order leaves out, repeats or misplaces a step.
 
     Example:
@@ -176,10 +197,17 @@ def draw_lumps(program: Program, order: Sequence[int | str] | NDArray[Any] | Non
         >>> scene = draw_lumps(parse("inputs x, y\\nv = k(y)\\nz = f(x, v)\\noutputs z, y"))
         >>> [band.key for band in scene.bands], scene.title
         (['lump 1'], 'lumps of a program: 1 lump, largest l = 1')
+        >>> draw_lumps(parse("inputs x, y\\nt = f(x, y)\\nu = g(t)\\noutputs t, u")).title
+        'a program without lumps: this 1 value separates 2 inputs (x, y) from 2 outputs (t, u): t (line 2)'
     """
-    table = rows_of(lumps(program, order))
-    scene = draw_rows(table, frame_for([table]))
-    return replace(scene, title=plain(f"lumps of a program: {count_of_lumps(table.lumping)}")).fitted()
+    structure = decompose(program)
+    lumping = Lumping(program, structure.flow, legal_order(program, structure.flow, order))
+    table = rows_of(lumping, structure.certificate)
+    if table.certificate is None:
+        title = plain(f"lumps of a program: {count_of_lumps(lumping)}")
+    else:
+        title = f"a program without lumps: {table.certificate}"
+    return replace(draw_rows(table, frame_for([table])), title=title).fitted()
 
 
 def count_of_lumps(lumping: Lumping) -> str:
@@ -219,13 +247,30 @@ def _between(frame: Frame, row: int) -> float:
 def _bands(table: Rows, frame: Frame) -> Scene:
     bands: list[Band] = []
     labels: list[Label] = []
-    sizes = table.lumping.sizes.tolist()
-    for k, (start, stop) in enumerate(pairwise(table.cuts)):
+    for k, (size, (start, stop)) in enumerate(zip(table.sizes, pairwise(table.cuts), strict=False)):
         top, bottom = _between(frame, start) + _GAP / 2, _between(frame, stop) - _GAP / 2
         bands.append(Band((0.0, top, frame.right, bottom), key=f"lump {k + 1}"))
         baseline = (top + bottom) / 2 + 0.34 * _NAME
-        labels.append(write(_size_text(sizes[k]), (frame.right - _MARGIN, baseline), _NAME, anchor="end"))
+        labels.append(write(_size_text(size), (frame.right - _MARGIN, baseline), _NAME, anchor="end"))
     return Scene(0.0, 0.0, bands=tuple(bands), labels=tuple(labels))
+
+
+def _with_certificate(table: Rows, certificate: Certificate, drawn: Scene) -> Scene:
+    """Circle the values of the cut, and say below what it separates."""
+    marked = {table.names[value] for value in certificate.cut if value in table.names}
+    circles = tuple(
+        replace(circle, visible=True, width=_CUT) if circle.key in marked else circle for circle in drawn.circles
+    )
+    left, _, right, bottom = drawn.bounds
+    letters = max(40, int((right - left) / (0.42 * SMALL)))
+    program = table.lumping.program
+    what = "singular for every x" if program.n_inputs == program.n_outputs else "no inverse"
+    lines = textwrap.wrap(f"{what}: {certificate}", letters)
+    labels = tuple(
+        write(line, (left + _MARGIN, bottom + (k + 1.6) * 1.5 * SMALL), SMALL, anchor="start")
+        for k, line in enumerate(lines)
+    )
+    return replace(drawn, circles=circles, labels=(*drawn.labels, *labels))
 
 
 def _code(table: Rows, frame: Frame) -> Scene:

@@ -5,7 +5,7 @@ A writer needs no knowledge of graphs: it draws lines, curves, circles and label
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -189,20 +189,30 @@ class Scene:
             boxes += [(*line.start, *line.start), (*line.end, *line.end)]
         for curve in self.curves:
             boxes += [(*p, *p) for p in curve.points]
-        if not boxes:
-            return (0.0, 0.0, 0.0, 0.0)
-        return (
-            min(box[0] for box in boxes),
-            min(box[1] for box in boxes),
-            max(box[2] for box in boxes),
-            max(box[3] for box in boxes),
-        )
+        return hull(boxes)
 
     def fitted(self, margin: float = 3.0) -> Scene:
         """The same drawing moved into the smallest page that holds it with a margin."""
         left, top, right, bottom = self.bounds
         page = replace(self, width=round(right - left + 2 * margin, 2), height=round(bottom - top + 2 * margin, 2))
         return page.moved(margin - left, margin - top)
+
+
+def hull(boxes: Sequence[Box]) -> Box:
+    """The smallest upright rectangle around some; a point where there are none.
+
+    Example:
+        >>> hull([(0, 0, 1, 1), (-2, 3, 0, 4)])
+        (-2, 0, 1, 4)
+    """
+    if not boxes:
+        return (0.0, 0.0, 0.0, 0.0)
+    return (
+        min(box[0] for box in boxes),
+        min(box[1] for box in boxes),
+        max(box[2] for box in boxes),
+        max(box[3] for box in boxes),
+    )
 
 
 def overlay(scenes: Iterable[Scene], width: float, height: float, title: str = "") -> Scene:

@@ -34,7 +34,8 @@ def _path(points: tuple[Point, ...]) -> str:
     )
 
 
-def _contours(shape: Outline) -> str:
+def contours(shape: Outline) -> str:
+    """An outline as the data of an SVG path, y downward."""
     parts: list[str] = []
     index = 0
     while index < len(shape.codes):
@@ -110,7 +111,7 @@ def svg(scene: Scene) -> bytes:
         'role="img">',
         f"<title>{escape(scene.title)}</title>",
         "<defs>",
-        *(f'<path id="{_identifier(text)}" d="{_contours(outline(text))}"/>' for text in texts),
+        *(f'<path id="{_identifier(text)}" d="{contours(outline(text))}"/>' for text in texts),
         "</defs>",
         '<rect width="100%" height="100%" fill="#ffffff"/>',
         *(_band(item) for item in scene.bands),

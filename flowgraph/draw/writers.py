@@ -61,16 +61,19 @@ def render(scene: Scene, format: str) -> bytes:
     return SCENE_WRITERS[format](scene)
 
 
-def draw_graph(derivation: Derivation, stage: str | None = None, options: LayoutOptions | None = None) -> Scene:
+def draw_graph(
+    derivation: Derivation, stage: str | None = None, options: LayoutOptions | None = None, *, step: int | None = None
+) -> Scene:
     """The drawing of one stage of a derivation, with names accented as tangents or cotangents and a small caption.
 
     Args:
         derivation: as ``derive`` returns it.
         stage: the name of a stage; the last one where None.
         options: how to draw; accent and caption are filled in where they are empty.
+        step: draw the graph after so many applications of rules, in place of the end of a stage.
 
     Raises:
-        InputError: the derivation has no such stage.
+        InputError: the derivation has no such stage or step, or both are given.
 
     Example:
         >>> from flowgraph.language import parse
@@ -78,7 +81,14 @@ def draw_graph(derivation: Derivation, stage: str | None = None, options: Layout
         >>> derivation = derive(parse("inputs u, w\\nz = f(u, w)\\noutputs z, w"), "reverse-inverse")
         >>> draw_graph(derivation, "inverted").title
         'reverse-inverse mode, stage inverted'
+        >>> draw_graph(derivation, step=2).title
+        'reverse-inverse mode, step 2 of 4: invert z'
     """
+    if step is not None:
+        if stage is not None:
+            raise InputError("a stage and a step are two graphs", got=f"stage {stage!r}, step {step}")
+        graph = derivation.graph_after(step)
+        return layout(graph, step_options(derivation, step, options))
     name = tuple(derivation.stages)[-1] if stage is None else stage
     if name not in derivation.stages:
         raise InputError(
@@ -100,6 +110,23 @@ def stage_options(derivation: Derivation, stage: str, options: LayoutOptions | N
         circles=base.circles and not primal,
         notes=base.notes or (functions(derivation.program, graph) if primal else {}),
     )
+
+
+def step_options(derivation: Derivation, step: int, options: LayoutOptions | None = None) -> LayoutOptions:
+    """The layout options that ``draw_graph`` uses for the graph after so many applications."""
+    base = stage_options(derivation, derivation.stage_at(step), options or LayoutOptions(times=True))
+    if options is not None and options.caption:
+        return base
+    return replace(base, caption=step_caption(derivation, step))
+
+
+def step_caption(derivation: Derivation, step: int) -> str:
+    """A line that says which application of which rule led to a graph."""
+    text = f"{derivation.mode} mode, step {step} of {len(derivation.steps)}: "
+    if step == 0:
+        return text + "primal graph"
+    made = derivation.steps[step - 1]
+    return text + f"{made.rule} {derivation.site_text(step)}"
 
 
 def render_graph(graph: FlowGraph, format: str, options: LayoutOptions | None = None) -> bytes:

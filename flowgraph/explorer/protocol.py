@@ -6,6 +6,7 @@ started with.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,15 +15,21 @@ from typing import Any
 from flowgraph.errors import FlowgraphError, InputError
 from flowgraph.example_programs import examples
 from flowgraph.explorer.actions import ACTIONS, read_action
+from flowgraph.explorer.commands import commands
+from flowgraph.explorer.derivation_view import Given, application, timeline
 from flowgraph.explorer.details import explain
 from flowgraph.explorer.distribution import Tell, distribution
+from flowgraph.explorer.exports import export
 from flowgraph.explorer.limits import LIMITS, Limits
 from flowgraph.explorer.messages import error_json
+from flowgraph.explorer.numbers_view import numbers
 from flowgraph.explorer.reading import Fields, is_integer
 from flowgraph.explorer.session import act, view
 from flowgraph.explorer.state import State
 from flowgraph.explorer.study import Study, study
 from flowgraph.language import format_program
+from flowgraph.rewrite.derivation import Mode
+from flowgraph.verification import verify
 
 _NAME = 200
 _SHOWN = 20
@@ -34,12 +41,12 @@ class Opened:
 
     Attributes:
         name: what it is called.
-        source: what the command line calls it.
+        source: what the command line calls it; None where it is in no file.
         text: its text, which may have mistakes.
     """
 
     name: str
-    source: str
+    source: str | None
     text: str
 
 
@@ -92,6 +99,62 @@ def _distribution(asked: Asked) -> dict[str, Any]:
     return {"distribution": distribution(of, state.order, asked.fields.integer("seed", 0), asked.tell).to_json()}
 
 
+def _timeline(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    return {"timeline": timeline(of.program, of.steps(state.order), state.mode, asked.tell).to_json()}
+
+
+def _application(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    rows = asked.fields.optional("rows", lambda name: asked.fields.integers(name, 2))
+    if rows is not None and len(rows) != 2:
+        raise asked.fields.error("rows", "the first and the last row")
+    given = asked.fields.optional("numbers", lambda name: _given(asked.fields.inner(name), asked.limits))
+    span = None if rows is None else (rows[0], rows[1])
+    found = application(of.program, of.steps(state.order), state.mode, state.position, span, given)
+    return {"application": found.to_json()}
+
+
+def _given(fields: Fields, limits: Limits) -> Given:
+    x, v = _vector(fields, "x", limits), _vector(fields, "v", limits)
+    return Given(x, v, fields.optional("seed", lambda name: fields.integer(name, 0)) or 0)
+
+
+def _vector(fields: Fields, name: str, limits: Limits) -> tuple[float, ...] | None:
+    return fields.optional(name, lambda name: fields.numbers(name, limits.inputs))
+
+
+def _numbers(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    given = _given(asked.fields, asked.limits)
+    return {"numbers": numbers(of.program, of.steps(state.order), given.x, given.v, given.seed).to_json()}
+
+
+def _verify(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    seed = asked.fields.optional("seed", lambda name: asked.fields.integer(name, 0)) or 0
+    modes = tuple(mode for mode in Mode if of.best is not None or not mode.inverse)
+    report = verify(of.program, modes=modes, seed=seed, order=of.steps(state.order), progress=asked.tell)
+    left_out = [mode.value for mode in Mode if mode not in modes]
+    return {"verification": {**report.to_json(), "left_out": left_out}}
+
+
+def _export(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    what, format = asked.fields.text("what", _NAME), asked.fields.text("format", _NAME)
+    at = (of.steps(state.order), state.mode, state.position)
+    file = export(of.program, *at, what, format, state.name, asked.tell)
+    return {"file": {"name": file.name, "media": file.media, "base64": b64encode(file.data).decode()}}
+
+
+def _commands(asked: Asked) -> dict[str, Any]:
+    state, of = asked.shown()
+    # A text that was edited is no longer what the file says.
+    source = state.source if state.shown is None else None
+    found = commands(of.program, state.order, state.mode, state.position, state.tab, state.name, source)
+    return {"commands": found.to_json()}
+
+
 def _programs(asked: Asked) -> dict[str, Any]:
     found = [
         {"name": entry.name, "source": entry.source, "text": entry.text, "summary": "", "opened": True}
@@ -110,6 +173,12 @@ KINDS: Mapping[str, Callable[[Asked], dict[str, Any]]] = MappingProxyType(
         "step": _step,
         "explain": _explain,
         "distribution": _distribution,
+        "timeline": _timeline,
+        "application": _application,
+        "numbers": _numbers,
+        "verify": _verify,
+        "export": _export,
+        "commands": _commands,
         "programs": _programs,
     }
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from operator import index
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from flowgraph.graph import Delta, FlowGraph, Workspace
 from flowgraph.partials import CountedPartials, FractionPartials, Labelling, SymbolicPartials, linearise
 from flowgraph.program import Program
 from flowgraph.rewrite.carry import Carry
-from flowgraph.rewrite.engine import Rule, Site, Step
+from flowgraph.rewrite.engine import Effect, Rule, Site, Step
 from flowgraph.rewrite.rules import with_carry
 
 SCHEMA = "flowgraph/derivation/1"
@@ -105,6 +105,19 @@ class Application:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """One step of a derivation in words.
+
+    Attributes:
+        site: where, by the names of the vertices in the graph before, e.g. ``"x1@1 → z1"``.
+        no_op: whether the graph is the same after it as before, labels and names included.
+    """
+
+    site: str
+    no_op: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Derivation:
     """How the graph of a mode comes from the primal graph.
 
@@ -137,6 +150,153 @@ class Derivation:
     def graph(self) -> FlowGraph:
         """The graph of the mode, the last stage."""
         return tuple(self.stages.values())[-1]
+
+    def graph_after(self, count: int) -> FlowGraph:
+        """The graph after the first ``count`` applications: 0 gives the primal graph, ``len(steps)`` the last one.
+
+        Replayed from the end of the stage before, so its cost is that of one stage and one graph.
+
+        Raises:
+            InputError: there are not so many applications.
+
+        Example:
+            >>> import flowgraph as fg
+            >>> derivation = fg.derive(fg.parse("inputs u, w\\nz = f(u, w)\\noutputs z, w"), "reverse-inverse")
+            >>> print(derivation.graph_after(2))
+            inputs u w, outputs z w@1
+            u -> z : 1/a
+            u -> w@1 : -b/a
+            w -> w@1 : 1
+        """
+        self._check_count(count, least=0)
+        if count == 0:
+            return self.stages["primal"]
+        if count == len(self.steps) or self.steps[count - 1].stage != self.steps[count].stage:
+            return self.stages[self.steps[count - 1].stage]
+        return self._workspace(count).freeze()
+
+    def application(self, number: int) -> Application:
+        """Application ``number`` of 1 … ``len(steps)``, with the graphs before and after it.
+
+        It leads from ``graph_after(number - 1)`` to ``graph_after(number)``, and costs no more than they do.
+
+        Raises:
+            InputError: there is no such application.
+
+        Example:
+            >>> import flowgraph as fg
+            >>> derivation = fg.derive(fg.parse("inputs u, w\\nz = f(u, w)\\noutputs z, w"), "reverse-inverse")
+            >>> derivation.application(2) == list(derivation.applications())[1]
+            True
+        """
+        self._check_count(number, least=1)
+        work = self._workspace(number - 1)
+        before = work.freeze()
+        step = self.steps[number - 1]
+        self.rules[step.rule].rewrite(work, step.site)
+        return Application(step, before, work.freeze())
+
+    def stage_at(self, count: int) -> str:
+        """The stage that the graph after ``count`` applications belongs to: that of the last of them, or ``"primal"``.
+
+        Raises:
+            InputError: there are not so many applications.
+
+        Example:
+            >>> import flowgraph as fg
+            >>> derivation = fg.derive(fg.parse("inputs u, w\\nz = f(u, w)\\noutputs z, w"), "reverse-inverse")
+            >>> [derivation.stage_at(count) for count in range(5)]
+            ['primal', 'layered', 'inverted', 'shifted', 'unlayered']
+        """
+        self._check_count(count, least=0)
+        return self.steps[count - 1].stage if count else "primal"
+
+    def site_text(self, number: int) -> str:
+        """The site of application ``number`` of 1 … ``len(steps)``, by the names of its vertices.
+
+        Raises:
+            InputError: there is no such application.
+
+        Example:
+            >>> import flowgraph as fg
+            >>> derivation = fg.derive(fg.parse("inputs u, w\\nz = f(u, w)\\noutputs z, w"), "reverse-inverse")
+            >>> derivation.site_text(3)
+            'u → w@1'
+        """
+        self._check_count(number, least=1)
+        step = self.steps[number - 1]
+        return self.rules[step.rule].site_text(self._workspace(number - 1), step.site)
+
+    def summaries(self) -> tuple[Summary, ...]:
+        """Every step in words, and whether it changed anything, by one replay that keeps no graph.
+
+        Example:
+            >>> import flowgraph as fg
+            >>> derivation = fg.derive(fg.parse("inputs x\\ny = x + 1\\noutputs y"), "forward-inverse")
+            >>> derivation.summaries()
+            (Summary(site='y', no_op=True), Summary(site='the whole graph', no_op=False))
+        """
+        work = Workspace.of(self.stages["primal"])
+        return tuple(self._summarise(work, step) for step in self.steps)
+
+    def _summarise(self, work: Workspace, step: Step) -> Summary:
+        rule = self.rules[step.rule]
+        site = rule.site_text(work, step.site)
+        if rule.effect is Effect.TRANSPOSES:
+            # All rows change at once, and none is entered in the journal.
+            before = work.freeze()
+            rule.rewrite(work, step.site)
+            return Summary(site, before == work.freeze())
+        bundles = tuple(work.bundles)
+        work.forget()
+        rule.rewrite(work, step.site)
+        delta = work.delta()
+        return Summary(site, dict(delta.before) == dict(delta.after) and bundles == tuple(work.bundles))
+
+    def relabelled(self, labelling: Labelling) -> Derivation:
+        """The same steps at the same sites with other labels, such as residues or numbers at a point.
+
+        Args:
+            labelling: the partials of ``program`` in another algebra.
+
+        Raises:
+            NotApplicable: a rule does not apply to these labels where it applied to those of this derivation.
+
+        Example:
+            >>> import flowgraph as fg
+            >>> from flowgraph.partials import FractionPartials
+            >>> program = fg.parse("inputs u, w\\nz = f(u, w)\\noutputs z, w")
+            >>> derivation = fg.derive(program, "reverse-inverse")
+            >>> derivation.relabelled(FractionPartials(program)).graph.algebra.name
+            'fractions'
+        """
+        work = linearise(self.program, labelling)
+        stages = {"primal": work.freeze()}
+        pending = deque(self.steps)
+        for stage in list(self.stages)[1:]:
+            while pending and pending[0].stage == stage:
+                step = pending.popleft()
+                self.rules[step.rule].rewrite(work, step.site)
+            stages[stage] = work.freeze()
+        return replace(self, stages=MappingProxyType(stages), meanings=_meanings(labelling, stages))
+
+    def _workspace(self, count: int) -> Workspace:
+        """The graph after ``count`` applications, to be changed at will."""
+        start = count
+        while start and (start == len(self.steps) or self.steps[start - 1].stage == self.steps[start].stage):
+            start -= 1
+        work = Workspace.of(self.stages[self.stage_at(start)])
+        for step in self.steps[start:count]:
+            self.rules[step.rule].rewrite(work, step.site)
+        return work
+
+    def _check_count(self, count: int, least: int) -> None:
+        if not least <= count <= len(self.steps):
+            raise InputError(
+                f"the {self.mode} derivation has no such application",
+                got=str(count),
+                expected=f"{least} to {len(self.steps)}",
+            )
 
     def applications(self) -> Iterator[Application]:
         """Replay the derivation, with the graphs before and after every step."""

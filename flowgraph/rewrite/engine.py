@@ -10,7 +10,7 @@ Reference: arXiv:2411.18786, Fig. 3.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,6 +24,9 @@ class Effect(StrEnum):
     KEEPS = "keeps the map"
     INVERTS = "replaces one layer by its inverse transpose"
     TRANSPOSES = "transposes the map"
+
+
+_MOST_NAMES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,13 @@ class Rule(ABC):
             NotApplicable: the conditions do not hold there; the workspace is unchanged.
         """
 
+    def site_text(self, work: Workspace, site: Site) -> str:
+        """A site as people read it, such as ``"x1@1 → z1"``, in the graph before the application.
+
+        By default the names of the vertices, the first few of many.
+        """
+        return name_list(work, site.vertices) or "the whole graph"
+
     def run(self, work: Workspace) -> Iterator[Site]:
         """Apply the rule throughout, yielding each site just after its application.
 
@@ -96,6 +106,12 @@ class Rule(ABC):
         work = Workspace.of(graph)
         self.rewrite(work, site)
         return work.freeze()
+
+
+def name_list(work: Workspace, places: Sequence[VertexId]) -> str:
+    """Names of vertices with commas between them, the first few of many."""
+    names = [work.vertices[place].name if place in work.vertices else str(place) for place in places[:_MOST_NAMES]]
+    return ", ".join(names) + (f", … ({len(places)})" if len(places) > _MOST_NAMES else "")
 
 
 @dataclass(frozen=True, slots=True)

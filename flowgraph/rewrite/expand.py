@@ -6,7 +6,7 @@ from typing import final
 
 from flowgraph.errors import NotApplicable
 from flowgraph.graph import Workspace
-from flowgraph.rewrite.engine import Effect, Rule, Site
+from flowgraph.rewrite.engine import Effect, Rule, Site, name_list
 
 
 @final
@@ -21,6 +21,12 @@ class Expand(Rule):
     tooltip = "Replace a matrix label by its entries, one edge for each that is not zero."
     reference = "arXiv:2411.18786, Fig. 1 (scalar and vector versions)"
     effect = Effect.KEEPS
+
+    def site_text(self, work: Workspace, site: Site) -> str:
+        for bundle in work.bundles:
+            if site.vertices == (*bundle.sources, *bundle.targets):
+                return f"{name_list(work, bundle.sources)} → {name_list(work, bundle.targets)}"
+        return super().site_text(work, site)
 
     def sites(self, work: Workspace) -> tuple[Site, ...]:
         return tuple(Site((*bundle.sources, *bundle.targets)) for bundle in work.bundles)

@@ -6,7 +6,7 @@ from typing import final
 
 from flowgraph.errors import NotApplicable
 from flowgraph.graph import VertexId, Workspace
-from flowgraph.rewrite.engine import Effect, Rule, Site
+from flowgraph.rewrite.engine import Effect, Rule, Site, name_list
 
 
 @final
@@ -21,6 +21,9 @@ class Shift(Rule):
     tooltip = "Add into a value before it is carried rather than after, where only the carry edge reads it."
     reference = "arXiv:2411.18786, Fig. 3 (c) to (d)"
     effect = Effect.KEEPS
+
+    def site_text(self, work: Workspace, site: Site) -> str:
+        return " → ".join(name_list(work, (place,)) for place in site.vertices)
 
     def sites(self, work: Workspace) -> tuple[Site, ...]:
         found = (

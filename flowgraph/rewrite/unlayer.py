@@ -7,7 +7,7 @@ from typing import final
 
 from flowgraph.errors import NotApplicable
 from flowgraph.graph import VertexId, Workspace
-from flowgraph.rewrite.engine import Effect, Rule, Site
+from flowgraph.rewrite.engine import Effect, Rule, Site, name_list
 
 
 @final
@@ -25,6 +25,9 @@ class Unlayer(Rule):
     tooltip = "Merge a carried copy with its original."
     reference = "arXiv:2411.18786, Fig. 3 (d) to (f)"
     effect = Effect.KEEPS
+
+    def site_text(self, work: Workspace, site: Site) -> str:
+        return " → ".join(name_list(work, (place,)) for place in site.vertices)
 
     def sites(self, work: Workspace) -> tuple[Site, ...]:
         return tuple(
