@@ -217,6 +217,17 @@ def test_best_has_the_most_lumps_and_worst_is_never_cheaper(text: str, data: Any
     assert bool(worst.messages) == (worst.state == state)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_order_at_hand_is_among_those_that_the_worst_is_chosen_from(seed: int) -> None:
+    # The program's own order has two lumps. Of its six orders two have two lumps, and one alone is drawn.
+    text, few = "inputs x, y\nt1 = p(x)\nz1 = q(x, t1)\nt2 = p(y)\nz2 = q(y, t2)\noutputs z1, z2", Limits(samples=1)
+    state = State(text, order=(2, 0, 1, 3))
+    assert seen(act(state, None))["costs"]["lumps"] == 1
+    outcome = do(state, "worst", few, seed=seed)
+    assert outcome.state == state
+    assert [m.text for m in outcome.messages] == ["no order that was looked at costs more"]
+
+
 @settings(deadline=None, max_examples=40)
 @given(texts(), st.integers(0, 9))
 def test_random_gives_legal_orders_and_says_where_there_is_only_one(text: str, seed: int) -> None:
@@ -395,6 +406,25 @@ def test_typing_a_change_is_one_edit() -> None:
     assert core(after(back, "redo")) == core(state)
     two = after(state, "edit", text=target + "\n")
     assert len(two.past) == 2
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"do": "move", "step": 1, "to": 0},
+        {"do": "random", "seed": 1},
+        {"do": "order", "order": [1, 0, 2, 3]},
+        {"do": "edit", "text": FIGURE4 + "\n"},
+        {"do": "edit", "text": "inputs q"},
+        {"do": "open", "text": SPECIAL[0], "name": "", "source": None},
+    ],
+)
+def test_a_new_change_ends_what_could_be_made_again(sent: dict[str, Any]) -> None:
+    state = after(after(State(FIGURE4), "best"), "undo")
+    assert len(state.future) == 1
+    new = act(state, read_action(sent, LIMITS)).state
+    assert core(new) != core(state)
+    assert (new.future, len(new.past)) == ((), 1)
 
 
 # -- history ----------------------------------------------------------------------------------------------------------
