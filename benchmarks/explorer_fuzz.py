@@ -68,6 +68,8 @@ class Report:
         slowest_first: most seconds until the first byte.
         silence: most seconds without a byte while the client waited.
         slowest: most seconds until the last byte.
+        slowest_kind: of what request that was.
+        slow: seconds and request of all that took longer than two seconds.
         faults: what should not have happened, with the request.
         memory: (requests answered, MB of the server, MB of its workers).
     """
@@ -81,6 +83,7 @@ class Report:
     silence: float = 0.0
     slowest: float = 0.0
     slowest_kind: str = ""
+    slow: list[tuple[float, str]] = field(default_factory=list)
     faults: tuple[str, ...] = ()
     memory: list[tuple[int, float, float]] = field(default_factory=list)
 
@@ -238,16 +241,18 @@ def _broken(random: Random, body: bytes) -> bytes:
 
 def _oversized(random: Random, request: dict[str, Json]) -> dict[str, Json]:
     most = random.choice((LIMITS.text - 10, LIMITS.text + 1, 2 * LIMITS.text, LIMITS.request))
-    lines = {
-        "comment": "# " + "x" * (most - 3),
-        "steps": "inputs x\n" + "x = exp(x)\n" * min(most // 11, 40_000) + "outputs x",
-        "names": "inputs " + ", ".join(f"x{k}" for k in range(most // 9)) + "\noutputs x0",
-        "brackets": "inputs x\ny = " + "(" * (most // 2) + "x" + ")" * (most // 2) + "\noutputs y",
-        "sum": "inputs x\ny = x" + "+x" * (min(most, 300_000) // 2) + "\noutputs y",
-    }
-    text = lines[random.choice(list(lines))]
+    texts: tuple[Callable[[], str], ...] = (
+        lambda: "# " + "x" * (most - 3),
+        lambda: "inputs x\n" + "x = exp(x)\n" * min(most // 11, 40_000) + "outputs x",
+        lambda: "inputs " + ", ".join(f"x{k}" for k in range(most // 9)) + "\noutputs x0",
+        lambda: "inputs x\ny = " + "(" * (most // 2) + "x" + ")" * (most // 2) + "\noutputs y",
+        lambda: "inputs x\ny = x" + "+x" * (min(most, 300_000) // 2) + "\noutputs y",
+    )
+    text = random.choice(texts)()
     state = {**request["state"], "text": text, "shown": None}
-    state |= random.choice(({}, {"order": list(range(most // 8))}, {"past": [junk(random)] * 300}))
+    more = random.choice(("", "order", "past"))
+    state |= {"order": list(range(most // 8))} if more == "order" else {}
+    state |= {"past": [junk(random)] * 300} if more == "past" else {}
     return {**request, "state": state}
 
 
@@ -280,7 +285,9 @@ def case(seed: int, number: int, texts: tuple[str, ...], states: tuple[Json, ...
         case "leaves":
             data = _http(body)
             sent = random.choice((0, len(data) // 2, len(data) - 1, len(data), len(data)))
-            return Case("leaves", data[:sent], pieces=2, leaves=random.choice((0, 0, 1, 400)))
+            # Who has not sent a whole request must not wait for an answer.
+            leaves = random.choice((0, 1, 400)) if sent == len(data) else 0
+            return Case("leaves", data[:sent], pieces=2, leaves=leaves)
         case _:
             method = random.choice(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"))
             paths = (
@@ -312,9 +319,9 @@ def _odd_headers(random: Random, body: bytes) -> bytes:
         },
         {"content_type": "application/json; charset=utf-8"},
         {"content_encoding": "gzip"},
-        {"transfer_encoding": "chunked"},
-        {"upgrade": "websocket", "connection": "upgrade"},
-        {"upgrade": "h2c", "connection": "upgrade"},
+        {"transfer_encoding": "gzip, chunked"},
+        {"upgrade": "websocket", "connection": "upgrade, close"},
+        {"upgrade": "h2c", "connection": "upgrade, close"},
         {"expect": "100-continue"},
         {"length": random.choice((-1, 0, 1, len(body) - 1))},
         {"cookie": "a" * 9000},
@@ -361,6 +368,8 @@ async def _send(port: int, sent: Case, report: Report, timeout: float) -> None:
             writer.close()
     report.slowest_first = max(report.slowest_first, first)
     taken = time.perf_counter() - begin
+    if taken > 2.0:
+        report.slow.append((taken, _excerpt(sent)))
     if taken > report.slowest:
         kind = sent.request.get("kind") if isinstance(sent.request, dict) else None
         report.slowest, report.slowest_kind = taken, f"{sent.what}, {kind}"
@@ -370,6 +379,8 @@ async def _send(port: int, sent: Case, report: Report, timeout: float) -> None:
 def _count(sent: Case, data: bytes, report: Report) -> None:
     report.made[sent.what] += 1
     head, _, body = data.partition(b"\r\n\r\n")
+    if head.split(b" ")[1:2] == [b"100"]:
+        head, _, body = body.partition(b"\r\n\r\n")
     if sent.leaves >= 0 or not head:
         report.dropped += 1
         return
@@ -429,7 +440,9 @@ async def _fuzz(port: int, count: int, seed: int, timeout: float, look: Callable
 
     async def work() -> None:
         for number in numbers:
-            await _send(port, case(seed, number, texts, states), report, timeout)
+            # In a thread: while a large request is made, the answers to others must not seem late.
+            made = await asyncio.to_thread(case, seed, number, texts, states)
+            await _send(port, made, report, timeout)
             look(number + 1, report)
 
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
@@ -480,11 +493,11 @@ def main() -> int:
 
         def look(number: int, report: Report) -> None:
             if number % max(1, options.count // 20) == 0:
-                workers = sum(map(_megabytes, _children(process.pid)))
-                report.memory.append((number, _megabytes(process.pid), workers))
+                server, workers = _megabytes(process.pid), [*map(_megabytes, _children(process.pid))]
+                report.memory.append((number, server, sum(workers)))
                 sys.stderr.write(
-                    f"{number:>7,} requests  {time.perf_counter() - begin:6.0f} s  server "
-                    f"{report.memory[-1][1]:.0f} MB  workers {workers:.0f} MB\n"
+                    f"{number:>7,} requests  {time.perf_counter() - begin:6.0f} s  server {server:.0f} MB  "
+                    f"workers {' + '.join(f'{each:.0f}' for each in workers)} MB\n"
                 )
 
         try:
@@ -513,6 +526,8 @@ def _print(report: Report, seconds: float) -> None:
         lines.append(f"memory after a quarter and at the end: server {server:.0f} and {server_end:.0f} MB")
         lines.append(f"                                      workers {workers:.0f} and {workers_end:.0f} MB")
     kinds = Counter(fault.split(":")[0] for fault in report.faults)
+    lines += [f"answers that took more than 2 s: {len(report.slow)}"]
+    lines += [f"  {taken:.1f} s: {what[:200]}" for taken, what in sorted(report.slow, reverse=True)[:10]]
     lines += [f"faults: {len(report.faults)} {dict(kinds)}", *report.faults[:20]]
     sys.stdout.write("\n".join(lines) + "\n")
 

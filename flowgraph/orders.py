@@ -191,9 +191,7 @@ def enumerate_orders(program: Program) -> Iterator[tuple[int, ...]]:
         pending.append(iter(precedence.ready(done)))
 
 
-def sample_orders(
-    program: Program, count: int, seed: int = 0, *, uniform: bool = True
-) -> tuple[tuple[int, ...], ...]:
+def sample_orders(program: Program, count: int, seed: int = 0, *, uniform: bool = True) -> tuple[tuple[int, ...], ...]:
     """Random legal orders of a program's steps.
 
     Each order is equally likely where they can be counted (see ``count_orders``); in a longer program every step that

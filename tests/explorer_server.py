@@ -78,9 +78,10 @@ def running(
     *,
     bounds: Bounds = BOUNDS,
     worker: Sequence[str] = WORKER,
+    port: int | None = None,
 ) -> Iterator[Client]:
     """A server in a thread, which ends with the context."""
-    place = listen()
+    place = listen(port)
     app = application(limits, programs, bounds=bounds, worker=worker)
     server = uvicorn_server(app)
     there = threading.Event()

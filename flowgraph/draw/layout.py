@@ -44,6 +44,7 @@ class LayoutOptions:
         registers: whether the columns have headings r1, r2, ….
         times: whether the rows are numbered.
         notes: text beside vertices, such as the function computed there, by place.
+        note_ink: the grey of the notes.
         ghosts: places of vertices that are gone, drawn as faint dots.
         outside: vertices that stand for what lies outside a window, drawn faintly and without a circle: by place the
             LaTeX of their names.
@@ -68,6 +69,7 @@ class LayoutOptions:
     registers: bool = True
     times: bool = False
     notes: Mapping[VertexId, str] = field(default_factory=dict)
+    note_ink: Ink = Ink.INK
     ghosts: tuple[VertexId, ...] = ()
     outside: Mapping[VertexId, str] = field(default_factory=dict)
     bare: frozenset[tuple[VertexId, VertexId]] = frozenset()
@@ -365,7 +367,7 @@ class _Frame:
             if centre is None:
                 homeless.append(place)
                 continue
-            label = centred(text, centre, size, title=note)
+            label = centred(text, centre, size, ink=self.options.note_ink, title=note)
             page.add_box(label.box)
             labels.append(label)
         return labels, tuple(homeless)

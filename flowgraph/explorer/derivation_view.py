@@ -18,7 +18,7 @@ import numpy as np
 from flowgraph.draw.changes import Changes, changes
 from flowgraph.draw.figures import accent_of
 from flowgraph.draw.layout import Grid, LayoutOptions, drawings
-from flowgraph.draw.scene import Box, Scene, hull
+from flowgraph.draw.scene import Box, Ink, Scene, hull
 from flowgraph.draw.window import Span, Window, view, window_around
 from flowgraph.draw.writers import stage_options
 from flowgraph.errors import FlowgraphError, InputError, NotApplicable
@@ -141,8 +141,8 @@ class ApplicationView:
         changed: what differs between the two drawings.
         at: names of the vertices of the site that are shown.
         meanings: what the letters in the labels that are shown stand for.
-        values: the number at each vertex of the graph after, where numbers are asked for; None for one that is not
-            finite.
+        values: the number at each vertex that is shown of the graph after, where numbers are asked for; None for one
+            that is not finite.
         note: why numbers that were asked for are not shown; else empty.
     """
 
@@ -418,11 +418,13 @@ def _draw(
         options = _options(derivation, stage, graph, gone)
         if given is not None:
             found = _sweep(graph, given)
-            values = None if found is None else {v.name: _finite(found[v.id]) for v in graph.vertices}
+            if found is not None:
+                values = {v.name: _finite(found[v.id]) for v in graph.vertices if window.holds(v.id)}
             options = replace(
                 options,
                 labels=True,
                 label_latex=_number_label,
+                note_ink=Ink.MUTED,
                 notes={} if found is None else {place: number_text(x) for place, x in found.items()},
             )
         part = view(graph, window, options.accent)

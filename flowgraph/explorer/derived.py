@@ -19,6 +19,7 @@ from flowgraph.explorer.limits import LIMITS
 from flowgraph.labels import PRIME, Label, ResidueLabels
 from flowgraph.lumping import lumps
 from flowgraph.modes import Derivation, Mode, derive, has_lumps
+from flowgraph.orders import legal_order
 from flowgraph.partials import (
     FloatPartials,
     FractionPartials,
@@ -30,6 +31,7 @@ from flowgraph.partials import (
 from flowgraph.program import Program, require_program
 from flowgraph.rewrite import Application
 from flowgraph.rewrite.derivation import Summary
+from flowgraph.structure import data_flow
 from flowgraph.symbolic import convert_labels, label_atoms
 from flowgraph.verification import check_application
 
@@ -69,9 +71,14 @@ class Case:
 
 
 def case(program: Program, order: tuple[int, ...] | None, mode: Mode | str) -> Case:
-    """A case, with the program's own order where none is given."""
+    """A case, with the program's own order where none is given.
+
+    Raises:
+        InputError: the order leaves out, repeats or misplaces a step.
+    """
     require_program(program)
-    return Case(program, own_order(program) if order is None else tuple(order), Mode(mode))
+    steps = legal_order(program, data_flow(program), order)
+    return Case(program, tuple(steps.tolist()), Mode(mode))
 
 
 def own_order(program: Program) -> tuple[int, ...]:
@@ -85,14 +92,14 @@ def derivation_of(at: Case) -> Derivation:
 
     Raises:
         NotInvertible: an inverse mode, and the Jacobian has no inverse.
-        InputError: the order is none of the program, or the layered graph would be too large.
+        InputError: the layered graph would be too large.
     """
     _check_size(at)
     return derive(at.program, at.mode, order=at.order)
 
 
 def _check_size(at: Case) -> None:
-    widths = int(at.reordered.liveness().widths.sum()) if at.order else 0
+    widths = int(at.reordered.liveness().widths.sum())
     if widths > LIMITS.vertices:
         raise InputError(
             "the program is too large to be derived here",
@@ -241,12 +248,13 @@ def point(program: Program, x: tuple[float, ...] | None, seed: int) -> Point:
             got=f"{len(x)} numbers" + ("" if np.isfinite(x).all() else ", not all finite"),
             expected=f"{program.n_inputs} finite numbers, one for each input",
         )
-    random = Random(seed)
+    # What is drawn for functions does not depend on whether x is given.
+    random, inputs = Random(seed), Random(seed + 1)
     unknown = [k for k in range(program.n_steps) if program.codes[k] < 0]
     attempts = _ATTEMPTS if x is None or unknown else 1
     for attempt in range(attempts):
         low, high = _RANGES[attempt % len(_RANGES)]
-        here = tuple(round(random.uniform(low, high), 2) for _ in range(program.n_inputs)) if x is None else x
+        here = tuple(round(inputs.uniform(low, high), 2) for _ in range(program.n_inputs)) if x is None else x
         drawn = {k: random.uniform(low, high) for k in unknown}
         try:
             values = evaluate(program, np.array(here, dtype=float), drawn.__getitem__)
@@ -255,7 +263,7 @@ def point(program: Program, x: tuple[float, ...] | None, seed: int) -> Point:
             if attempt == attempts - 1:
                 raise
             continue
-        return Point(here, tuple(values.tolist()), _letters(program, random))
+        return Point(here, tuple(values.tolist()), _letters(program, Random(seed)))
     raise AssertionError("the last attempt returns or raises")
 
 

@@ -1,7 +1,7 @@
 """Lanes: worker processes that answer requests, each lane one request at a time and within its own time.
 
 What a person waits for with a finger on the mouse is not to wait for a verification that takes a minute, so there are
-three lanes with a process each. A request over its time is stopped with its process, and a new one is started.
+four lanes with a process each. A request over its time is stopped with its process, and a new one is started.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from flowgraph.explorer.worker import FAULT, PROGRESS, READY, Setting, error_rep
 WORKER = (sys.executable, "-P", "-m", "flowgraph.explorer.worker")
 """The command that starts a worker. -P: a user's folder with a numbers.py in it must not hide Python's own."""
 
-LaneName = Literal["order", "derivation", "jobs"]
-LANES: tuple[LaneName, ...] = ("order", "derivation", "jobs")
+LaneName = Literal["order", "derivation", "samples", "jobs"]
+LANES: tuple[LaneName, ...] = ("order", "derivation", "samples", "jobs")
 
 SLOW_ACTIONS = ("worst",)
 """Actions that may take seconds."""
@@ -40,7 +40,7 @@ _LANES: Mapping[str, LaneName] = MappingProxyType(
         "application": "derivation",
         "numbers": "derivation",
         "commands": "derivation",
-        "distribution": "jobs",
+        "distribution": "samples",
         "verify": "jobs",
         "export": "jobs",
     }
@@ -50,6 +50,7 @@ _REMEDIES: Mapping[str, str] = MappingProxyType(
     {
         "order": "make the program shorter",
         "derivation": "make the program shorter, or look at it on the command line: flowgraph show",
+        "samples": "make the program shorter, or use the command line: flowgraph orders",
         "jobs": "make the program shorter, or use the command line, which has no limit of time",
     }
 )
@@ -87,7 +88,8 @@ def seconds(lane: LaneName, limits: Limits) -> float:
         >>> seconds("jobs", Limits())
         120.0
     """
-    return {"order": limits.order_seconds, "derivation": limits.derivation_seconds, "jobs": limits.job_seconds}[lane]
+    by_lane = {"order": limits.order_seconds, "derivation": limits.derivation_seconds}
+    return by_lane.get(lane, limits.job_seconds)
 
 
 def lane_of(request: Mapping[str, Any]) -> LaneName:
@@ -95,11 +97,11 @@ def lane_of(request: Mapping[str, Any]) -> LaneName:
 
     Example:
         >>> lane_of({"kind": "verify"}), lane_of({"kind": "step", "action": {"do": "worst"}}), lane_of({"kind": []})
-        ('jobs', 'jobs', 'order')
+        ('jobs', 'samples', 'order')
     """
     kind, action = request.get("kind"), request.get("action")
     if kind == "step" and isinstance(action, dict) and action.get("do") in SLOW_ACTIONS:
-        return "jobs"
+        return "samples"
     return _LANES.get(kind, "order") if isinstance(kind, str) else "order"
 
 

@@ -35,7 +35,7 @@ class Limits:
     counted: int = 3_000_000
     vertices: int = 60_000
     request: int = 8_000_000
-    order_seconds: float = 1.5
+    order_seconds: float = 4.0
     derivation_seconds: float = 10.0
     job_seconds: float = 120.0
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from flowgraph.errors import FlowgraphError, ParseError
 
+_MOST = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -44,7 +46,25 @@ class Message:
 def message_of(error: FlowgraphError, action: str | None = None, *, level: str = "error") -> Message:
     """What an error tells."""
     place = (error.line, error.column) if isinstance(error, ParseError) else (None, None)
-    return Message(level, error.what, *place, error.where, error.got, error.expected, error.remedy, action)
+    return Message(
+        level,
+        _readable(error.what),
+        *place,
+        where=_optional(error.where),
+        got=_optional(error.got),
+        expected=_optional(error.expected),
+        remedy=_optional(error.remedy),
+        action=action,
+    )
+
+
+def _readable(text: str) -> str:
+    """What an error tells, cut where a name in it is far too long to be read."""
+    return text if len(text) <= _MOST else text[: _MOST - 1] + "…"
+
+
+def _optional(text: str | None) -> str | None:
+    return None if text is None else _readable(text)
 
 
 def error_json(error: FlowgraphError) -> dict[str, Any]:

@@ -41,12 +41,12 @@ class Opened:
 
     Attributes:
         name: what it is called.
-        source: what the command line calls it.
+        source: what the command line calls it; None where it is in no file.
         text: its text, which may have mistakes.
     """
 
     name: str
-    source: str
+    source: str | None
     text: str
 
 

@@ -56,7 +56,14 @@ class Fields:
     def text(self, name: str, most: int) -> str:
         """A text of limited length."""
         value = self._data.get(name)
-        if not isinstance(value, str) or len(value) > most:
+        if isinstance(value, str) and len(value) > most:
+            raise InputError(
+                f"the {name} is too long",
+                where=f'"{name}" of {self._where}',
+                got=f"{len(value):,} characters",
+                expected=f"at most {most:,}",
+            )
+        if not isinstance(value, str):
             raise self.error(name, f"a text of at most {most:,} characters")
         if not _is_sendable(value):
             raise self.error(name, "a text without halves of surrogate pairs")

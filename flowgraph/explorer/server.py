@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.errors import InputError
+from flowgraph.explorer.front_end import STATIC
 from flowgraph.explorer.lanes import BOUNDS, LANES, WORKER, Bounds, Lane, LaneName, Ticket, lane_of
 from flowgraph.explorer.limits import LIMITS, Limits
 from flowgraph.explorer.worker import Setting, read_json
@@ -27,8 +28,6 @@ from flowgraph.explorer.worker import Setting, read_json
 if TYPE_CHECKING:
     import uvicorn
     from starlette.applications import Starlette
-
-STATIC = Path(__file__).parent / "static"
 
 HOST = "127.0.0.1"
 
@@ -72,6 +71,7 @@ _WARM: Mapping[LaneName, tuple[Mapping[str, Any], ...]] = MappingProxyType(
         "derivation": tuple(
             {"kind": kind, "state": {**_STATE, "position": 1}} for kind in ("timeline", "application", "numbers")
         ),
+        "samples": (),
         "jobs": (),
     }
 )

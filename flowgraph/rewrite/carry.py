@@ -53,7 +53,8 @@ class Carry(Rule):
         (place,) = site.places(1)
         if place not in work.vertices:
             raise NotApplicable("there is no vertex at the site", where=str(place))
-        self._carry(work, place, _last_row(work))
+        # Only outputs are carried to the last row of the graph, which has to be looked for.
+        self._carry(work, place, _last_row(work) if place in work.output_places else place[1])
 
     def _rows(self, work: Workspace, place: VertexId, last: int) -> list[int]:
         """The rows in which the value needs a copy; ``last`` is the last row of the graph."""

@@ -18,6 +18,7 @@ export class CheckView {
   #seed = 0;
   #numbers = null;
   #graphMode = null;
+  #asked = 0;
   #graphAsked = 0;
 
   /** @param {import("./explorer.js").App} app */
@@ -61,8 +62,8 @@ export class CheckView {
   }
 
   #numbersPart() {
-    this.x = new Vector("x", "numbers-x", "point x");
-    this.v = new Vector("v", "numbers-v", "vector v");
+    this.x = new Vector("x", "numbers-x", "point");
+    this.v = new Vector("v", "numbers-v", "vector");
     // A button that submits: without one, Enter in a field of several would do nothing.
     this.run = button("Compute", { type: "submit", class: "primary", "data-testid": "numbers-run" });
     this.random = button("Random", {
@@ -103,7 +104,11 @@ export class CheckView {
       "section",
       { class: "numbers", "aria-labelledby": "numbers-title" },
       h("h2", { id: "numbers-title" }, "Numbers"),
-      h("p", { class: "lead" }, "One vector through every mode at the point x: as v where a tangent is given, as w where a cotangent is."),
+      h(
+        "p",
+        { class: "lead" },
+        "One vector through every mode at the point x: as v where a tangent is given, as w where a cotangent is.",
+      ),
       form,
       this.numbersMessage,
       this.results,
@@ -183,7 +188,8 @@ export class CheckView {
   #report({ ok, checks, program, method }) {
     const kinds = checks.map((check) => (check.skipped ? "skipped" : check.ok ? "ok" : "fail"));
     const total = (kind) => kinds.filter((item) => item === kind).length;
-    const words = ok ? `all ${total("ok")} checks hold` : `${plural(total("fail"), "check")} of ${checks.length} failed`;
+    const failed = `${plural(total("fail"), "check")} of ${checks.length} failed`;
+    const words = ok ? `all ${total("ok")} checks hold` : failed;
     const skipped = total("skipped") > 0 ? `, ${total("skipped")} could not be made` : "";
     this.verdict.dataset.ok = String(ok);
     fill(
@@ -214,26 +220,28 @@ export class CheckView {
     this.#request(x.values, v.values);
   }
 
+  /** Compute. A null stands for what is drawn with the seed. */
   async #request(x, v) {
     fill(this.numbersMessage);
     const base = this.#base;
-    this.asked = (this.asked ?? 0) + 1;
-    const mine = this.asked;
+    this.#asked += 1;
+    const mine = this.#asked;
+    this.seed.textContent = "computing …";
+    this.results.classList.add("stale");
     const reply = await this.#app.request("numbers", { state: this.#app.state, x, v, seed: this.#seed });
-    if (base !== this.#base || mine !== this.asked) return;
+    if (base !== this.#base || mine !== this.#asked) return;
+    this.seed.textContent = "";
+    this.results.classList.remove("stale");
     if (reply.error) {
       fill(this.numbersMessage, problem(reply.error));
       return;
     }
     const { numbers } = reply;
-    this.#numbers = numbers;
-    if (x === null) {
-      this.x.shape(this.x.names);
-      this.x.write(numbers.x);
-      this.v.shape(numbers.v.map((_, k) => `v${k + 1}`));
-      this.v.write(numbers.v);
-    }
-    this.seed.textContent = x === null ? `drawn with seed ${numbers.seed}` : "";
+    this.#numbers = { ...numbers, asked: { x, seed: this.#seed } };
+    if (x === null) this.x.write(numbers.x);
+    if (v === null) this.v.write(numbers.v);
+    const drawn = [x === null ? "x" : "", v === null ? "v" : ""].filter(Boolean).join(" and ");
+    this.seed.textContent = drawn ? `${drawn} drawn with seed ${numbers.seed}` : "";
     this.#results();
   }
 
@@ -256,12 +264,12 @@ export class CheckView {
       h("h3", {}, h("span", { class: "symbol" }, `${mode.symbol} ${vector}`), h("span", { class: "mode-name" }, words)),
     );
     if (mode.result === null) {
-      card.append(h("p", { class: "refused" }, h("span", { "aria-hidden": "true" }, "✗ "), mode.error ?? "not defined here"));
+      card.append(h("p", { class: "refused" }, h("span", { "aria-hidden": "true" }, "✗ "), mode.error));
       return card;
     }
     card.append(numberTable(mode));
     if (mode.check) {
-      const ok = !/disagree|differ/.test(mode.check);
+      const ok = mode.check.startsWith("agrees");
       card.append(h("p", { class: "agreement", "data-ok": String(ok) },
         h("span", { "aria-hidden": "true" }, ok ? "✓ " : "✗ "), mode.check));
     }
@@ -285,7 +293,7 @@ export class CheckView {
     const mine = this.#graphAsked;
     const stale = () => mine !== this.#graphAsked;
     const state = { ...this.#app.state, mode };
-    const { x, seed, modes } = this.#numbers;
+    const { asked, modes } = this.#numbers;
     const v = modes.find((entry) => entry.mode === mode).vector;
     this.graphBox.hidden = false;
     this.graphTitle.textContent = `The graph of ${mode.replace("-", " ")} mode`;
@@ -296,7 +304,7 @@ export class CheckView {
       : await this.#app.request("application", {
           state: { ...state, position: timeline.timeline.count },
           rows: null,
-          numbers: { x, v, seed },
+          numbers: { ...asked, v },
         });
     if (stale()) return;
     fill(this.graphMessage, ...(reply.error ? [problem(reply.error)] : []));
@@ -321,12 +329,13 @@ class Vector {
     this.testid = testid;
     this.names = [];
     this.inputs = [];
-    this.exact = new Map();
+    /** The numbers that were drawn, by what stands for them in the fields. */
+    this.drawn = new Map();
     this.fields = h("div", { class: "fields" });
     this.element = h(
       "fieldset",
       { class: "vector", "data-testid": testid },
-      h("legend", {}, ...label.split(/(?<= )(?=.$)/).map((part) => (part.length === 1 ? h("i", { class: "maths" }, part) : part))),
+      h("legend", {}, `${label} `, h("i", { class: "maths" }, letter)),
       this.fields,
     );
   }
@@ -334,6 +343,7 @@ class Vector {
   shape(names) {
     if (names.join() === this.names.join() && this.inputs.length > 0) return;
     this.names = names;
+    this.drawn = new Map();
     if (names.length > MOST_FIELDS) {
       const field = h("textarea", {
         rows: 3,
@@ -344,24 +354,27 @@ class Vector {
       fill(this.fields, h("span", { class: "hint" }, `${names.length} numbers, with commas, ${range(names)}`), field);
       return;
     }
-    this.inputs = names.map(() => h("input", { type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false" }));
+    const plain = { type: "text", inputmode: "text", autocomplete: "off", spellcheck: "false" };
+    this.inputs = names.map(() => h("input", plain));
     fill(this.fields, ...names.map((name, k) => h("label", {}, maths(name), this.inputs[k])));
   }
 
-  /** Show numbers. They are rounded to the eye only: as long as a text stands, it means the number it was made from. */
+  /** Show drawn numbers. They are rounded to the eye only: a text that still stands means the number behind it. */
   write(values) {
     const texts = values.map((value) => String(Number(value.toPrecision(6))));
-    this.exact = new Map(texts.map((text, k) => [`${k} ${text}`, values[k]]));
+    this.drawn = new Map(texts.map((text, k) => [`${k} ${text}`, values[k]]));
     if (this.names.length > MOST_FIELDS) this.inputs[0].value = texts.join(", ");
     else this.inputs.forEach((input, k) => (input.value = texts[k] ?? ""));
     for (const input of this.inputs) input.removeAttribute("aria-invalid");
   }
 
-  /** The numbers, or what is wrong with them. */
+  /** The numbers, null where all are those that were drawn, or what is wrong with them. */
   read() {
     const many = this.names.length > MOST_FIELDS;
-    const texts = many ? this.inputs[0].value.split(/[\s,;]+/).filter(Boolean) : this.inputs.map((input) => input.value);
-    const values = texts.map((text, k) => this.exact.get(`${k} ${text}`) ?? parsed(text));
+    const separate = () => this.inputs[0].value.split(/[\s,;]+/).filter(Boolean);
+    const texts = many ? separate() : this.inputs.map((input) => input.value);
+    const held = texts.map((text, k) => this.drawn.get(`${k} ${text}`));
+    const values = texts.map((text, k) => held[k] ?? parsed(text));
     for (const input of this.inputs) input.removeAttribute("aria-invalid");
     const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) {
@@ -389,7 +402,7 @@ class Vector {
         },
       };
     }
-    return { values, error: null };
+    return { values: held.includes(undefined) ? values : null, error: null };
   }
 
   focusWrong() {
@@ -405,7 +418,12 @@ function checkRow({ subject, method, detail, witness }, kind) {
   const row = h(
     "tr",
     { class: `check-row ${kind}`, "data-testid": "check-row", "data-result": kind },
-    h("td", { class: "result" }, h("span", { class: "sign", "aria-hidden": "true" }, sign), h("span", { class: "word" }, word)),
+    h(
+      "td",
+      { class: "result" },
+      h("span", { class: "sign", "aria-hidden": "true" }, sign),
+      h("span", { class: "word" }, word),
+    ),
     h("th", { scope: "row" }, subject),
     h("td", { class: "evidence" }, `${method}; ${detail}`),
   );
@@ -433,7 +451,7 @@ function numberTable({ given, found, vector, result }) {
   const table = h(
     "table",
     {},
-    h("thead", {}, h("tr", {}, h("th", { scope: "col", colspan: 2 }, "given"), h("th", { scope: "col", colspan: 2 }, "found"))),
+    h("thead", {}, h("tr", {}, ...["given", "found"].map((name) => h("th", { scope: "col", colspan: 2 }, name)))),
     body,
   );
   if (size <= MOST_ROWS) return table;

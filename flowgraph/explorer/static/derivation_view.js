@@ -1,12 +1,13 @@
 /** The derivation of a mode, application by application: the graph before and after, the rule, its site, its check. */
 
 import { fill, h, s } from "./dom.js";
+import { Pane, linkScrolling, nextZoom } from "./pane.js";
 import { button, problem, progressOf } from "./parts.js";
 import { RuleCard } from "./rule_card.js";
-import { SceneView, prefersStill } from "./scene.js";
+import { prefersStill } from "./scene.js";
 import { Timeline } from "./timeline.js";
 
-export const MODES = [
+const MODES = [
   { name: "forward", symbol: "J" },
   { name: "reverse", symbol: "Jᵀ" },
   { name: "forward-inverse", symbol: "J⁻¹" },
@@ -21,10 +22,6 @@ const QUIET = 350;
 const LATE = 200;
 /** Applications that are kept once they were shown or fetched ahead. */
 const KEPT = 80;
-const ZOOMS = [0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3.2];
-/** Pixels to the point of a drawing for which there is room, and the least that can be read without leaning forward. */
-const USUAL = 1.5;
-const LEAST = 1.05;
 
 const ICONS = {
   stageBack: "M3 3V13M13 3L5 8L13 13Z",
@@ -79,7 +76,12 @@ export class DerivationView {
     this.play = button("", { class: "play", "data-testid": "play", on: { click: () => this.#toggle() } });
     this.#playLabel(false);
     const step = (label, keys, icon, testid, action) =>
-      button(iconNode(icon), { "data-testid": testid, "aria-label": label, title: `${label} (${keys})`, on: { click: action } });
+      button(iconNode(icon), {
+        "data-testid": testid,
+        "aria-label": label,
+        title: `${label} (${keys})`,
+        on: { click: action },
+      });
     this.steps = {
       stageBack: step("previous stage", "Shift+←", "stageBack", "previous-stage", () => this.stage(-1)),
       back: step("previous application", "←", "back", "previous", () => this.step(-1)),
@@ -90,14 +92,23 @@ export class DerivationView {
       "div",
       { class: "derivation-bar" },
       h("div", { class: "segmented modes", role: "group", "aria-label": "mode" }, ...this.modeButtons),
-      h("div", { class: "segmented steps", role: "group", "aria-label": "step" }, ...Object.values(this.steps), this.play),
+      h(
+        "div",
+        { class: "segmented steps", role: "group", "aria-label": "step" },
+        ...Object.values(this.steps),
+        this.play,
+      ),
       h("label", { class: "check", title: "applications that change nothing" }, this.hide, "hide no-ops"),
     );
   }
 
   #body() {
     this.views = ["before", "both", "after"].map((name) =>
-      button(name, { "data-view": name, "aria-pressed": String(name === "both"), on: { click: () => this.#choose(name) } }),
+      button(name, {
+        "data-view": name,
+        "aria-pressed": String(name === "both"),
+        on: { click: () => this.#choose(name) },
+      }),
     );
     this.message = h("div", { class: "derivation-message" });
     this.window = h("div", { class: "window-controls", hidden: true });
@@ -116,7 +127,8 @@ export class DerivationView {
       zooms,
     );
     this.timeline.foot.append(this.tools);
-    this.scenes = h("div", { class: "scenes", "data-view": "both" }, this.panes.before.element, this.panes.after.element);
+    const panes = Object.values(this.panes).map((pane) => pane.element);
+    this.scenes = h("div", { class: "scenes", "data-view": "both" }, ...panes);
     this.main = h(
       "div",
       { class: "derivation-main" },
@@ -126,7 +138,8 @@ export class DerivationView {
       this.key,
       this.card.lettersBox,
     );
-    const list = h("details", { class: "list-box", open: true }, h("summary", {}, "Applications"), this.timeline.list.element);
+    const title = h("summary", {}, "Applications");
+    const list = h("details", { class: "list-box", open: true }, title, this.timeline.list.element);
     return h("div", { class: "derivation-body" }, this.main, h("div", { class: "side" }, this.card.element, list));
   }
 
@@ -273,10 +286,10 @@ export class DerivationView {
   async #load() {
     const base = this.#base;
     this.#timeline = null;
-    this.element.classList.add("waiting");
+    this.element.classList.add("fetching");
     const reply = await this.#app.request("timeline", { state: this.#app.state }, (message) => this.#progress(message));
     if (base !== this.#base) return;
-    this.element.classList.remove("waiting");
+    this.element.classList.remove("fetching");
     if (reply.error) {
       this.#fail(reply.error);
       return;
@@ -321,14 +334,14 @@ export class DerivationView {
     this.play.disabled = stops.length < 2;
     const reply = this.#cache.get(this.#cacheKey(this.#position));
     if (reply) this.#answer(reply);
-    else this.#late ||= window.setTimeout(() => this.element.classList.add("waiting"), LATE);
+    else this.#late ||= window.setTimeout(() => this.element.classList.add("fetching"), LATE);
     this.#fetch();
   }
 
   #answer(reply) {
     window.clearTimeout(this.#late);
     this.#late = 0;
-    this.element.classList.remove("waiting");
+    this.element.classList.remove("fetching");
     if (reply.error) fill(this.message, problem(reply.error));
     else this.#show(reply.application);
   }
@@ -487,97 +500,9 @@ export class DerivationView {
   }
 }
 
-/** One of the two drawings, with its heading. */
-class Pane {
-  constructor(name, heading) {
-    this.view = new SceneView({ label: heading });
-    this.view.element.setAttribute("data-testid", `scene-${name}`);
-    this.scroller = h("div", { class: "scene-scroller", tabindex: 0, role: "group", "aria-label": `${heading}: drawing` },
-      this.view.element);
-    this.zoom = "auto";
-    this.empty = h("p", { class: "nothing" }, "nothing before the primal graph");
-    this.caption = h("figcaption", {}, heading);
-    this.element = h("figure", { class: `pane ${name}` }, this.caption, this.scroller, this.empty);
-  }
-
-  show(scene, options) {
-    this.empty.hidden = scene !== null;
-    this.scroller.hidden = scene === null;
-    if (scene === null) {
-      this.view.clear();
-      return;
-    }
-    this.view.show(scene, options);
-    this.resize(this.zoom);
-  }
-
-  clear() {
-    this.view.clear();
-  }
-
-  /** Pixels to the point, as it is drawn now. */
-  scale() {
-    return this.view.element.clientWidth / (this.view.scene?.width || 1) || USUAL;
-  }
-
-  /** "auto" (the usual size, smaller where there is no room for it), "fit" (all of it), or pixels to the point. */
-  resize(zoom) {
-    this.zoom = zoom;
-    const { scene, element } = this.view;
-    if (!scene) return;
-    const fixed = typeof zoom === "number";
-    element.style.width = `${scene.width * (fixed ? zoom : USUAL)}px`;
-    element.style.maxWidth = fixed ? "none" : "100%";
-    element.style.minWidth = zoom === "auto" ? `${scene.width * LEAST}px` : "0";
-    element.style.maxHeight = zoom === "fit" ? `${this.scroller.clientHeight - 24}px` : "none";
-  }
-
-  /** Scroll the drawing, not the page, to some vertices. */
-  reveal(keys, still) {
-    const box = this.view.boundsOf(keys);
-    if (!box || this.scroller.hidden) return;
-    const { scroller } = this;
-    const scale = this.scale();
-    const inside = (low, high, start, size) => low >= start && high <= start + size;
-    const [left, top, right, bottom] = box.map((x) => x * scale);
-    if (
-      inside(left, right, scroller.scrollLeft, scroller.clientWidth) &&
-      inside(top, bottom, scroller.scrollTop, scroller.clientHeight)
-    ) {
-      return;
-    }
-    scroller.scrollTo({
-      left: (left + right - scroller.clientWidth) / 2,
-      top: (top + bottom - scroller.clientHeight) / 2,
-      behavior: still ? "auto" : "smooth",
-    });
-  }
-}
-
-function nextZoom(now, by) {
-  const other = by > 0 ? ZOOMS.find((zoom) => zoom > now + 0.01) : ZOOMS.findLast((zoom) => zoom < now - 0.01);
-  return other ?? now;
-}
-
 function iconNode(name) {
   const shape = s("path", { d: ICONS[name] });
   return s("svg", { class: `step-icon icon-${name}`, viewBox: "0 0 16 16", "aria-hidden": "true" }, shape);
-}
-
-/** Both drawings share one page, so they scroll as one. */
-function linkScrolling(one, other) {
-  let leader = null;
-  const follow = (from, to) => () => {
-    if (leader === to) {
-      leader = null;
-      return;
-    }
-    if (to.scrollLeft === from.scrollLeft && to.scrollTop === from.scrollTop) return;
-    leader = from;
-    to.scrollTo(from.scrollLeft, from.scrollTop);
-  };
-  one.addEventListener("scroll", follow(one, other), { passive: true });
-  other.addEventListener("scroll", follow(other, one), { passive: true });
 }
 
 /** What the timeline and the applications depend on. */
@@ -590,11 +515,17 @@ function baseOf(state, view) {
  * nothing else happened.
  */
 function told({ added = [], removed = [], relabelled = [], vertices_gone: gone = [], site = [] }) {
-  const turnedRound = (key) => key.split(" -> ").reverse().join(" -> ");
   const lost = new Set(removed);
-  const turned = added.length > 0 && added.length === removed.length && added.every((key) => lost.has(turnedRound(key)));
-  if (turned) return { turned: [...added, ...removed], relabelled, gone, site };
+  const paired = added.length === removed.length && added.every((key) => lost.has(turnedRound(key)));
+  if (paired && added.length > 0) return { turned: [...added, ...removed], relabelled, gone, site };
   return { added, removed, relabelled, gone, site };
+}
+
+/** The key of an edge the other way; an arrow into an input becomes one out of an output. */
+function turnedRound(key) {
+  const [source, target] = key.split(" -> ");
+  if (source === "input") return `${target} -> output`;
+  return target === "output" ? `input -> ${source}` : `${target} -> ${source}`;
 }
 
 /** The vertex that takes the place of those that are gone: the one of the site that stays. */

@@ -124,13 +124,12 @@ export class Editor {
     const role = level === "error" ? "alert" : "status";
     return h("div", { class: `message ${level}`, "data-testid": "message", role },
       h("p", { class: "message-text" },
-        h("span", { class: "message-level", text: LEVELS[level] }),
+        h("span", { class: "message-level", text: LEVELS[level] }), " ",
         message.line === null ? null : h("button", {
           type: "button", class: "message-place", title: "go there in the text",
           text: `line ${message.line}${message.column ? `, column ${message.column}` : ""}`,
           on: { click: () => this.goTo(message.line, message.column ?? 1) },
-        }),
-        message.text),
+        }), " ", message.text),
       rows.length ? h("dl", {}, ...rows.flatMap(([name, text]) => [h("dt", { text: name }), h("dd", { text })])) : null,
       message.remedy ? h("p", { class: "remedy" }, icon("save"), h("span", { text: message.remedy })) : null);
   }

@@ -128,7 +128,8 @@ export class App {
 
   #panel(name, ...content) {
     const id = `panel-${name}`;
-    return h("div", { class: `panel ${id}`, id, role: "tabpanel", "aria-labelledby": `tab-${name}` }, ...content);
+    const label = `tab-${name}`;
+    return h("div", { class: `panel ${id}`, id, role: "tabpanel", tabindex: -1, "aria-labelledby": label }, ...content);
   }
 
   #listen(root) {
@@ -236,7 +237,8 @@ export class App {
 
   #accept(reply, action) {
     this.state = reply.state;
-    if (action?.do !== "edit" || !this.#requests.acting) this.tab = this.state.tab;
+    // Where more is under way, the tab may have been changed since.
+    if (!this.#requests.acting) this.tab = this.state.tab;
     this.#show(reply, false);
     this.#tell(reply.view, action);
     this.address?.write(this.state);

@@ -45,7 +45,8 @@ export class Header {
     this.progress = h("div", { class: "progress", "aria-hidden": "true" });
     this.work = h("span", { class: "work quiet" });
     this.element = h("header", { class: "header" },
-      h("span", { class: "brand", text: "flowgraph" }),
+      // In a notebook the headings of the notebook are above this one.
+      h(app.connection.kind === "server" ? "h1" : "p", { class: "brand", text: "flowgraph" }),
       h("div", { class: "menu-place" }, this.menuButton, this.menu),
       h("label", { class: "button square open-file", title: OPEN }, icon("open"), this.file),
       h("div", { class: "pair" }, this.undo, this.redo), tabs,
@@ -60,10 +61,16 @@ export class Header {
   #tab(name, title) {
     const tab = h("button", {
       type: "button", role: "tab", id: `tab-${name}`, class: "tab", "data-testid": `tab-${name}`,
-      "aria-controls": `panel-${name}`, text: title, on: { click: () => this.app.showTab(name) },
+      "aria-controls": `panel-${name}`, text: title, on: { click: (event) => this.#choose(name, event) },
     });
     this.#tabs.set(name, tab);
     return tab;
+  }
+
+  /** After a click the arrows are for what is shown, not for the tabs; a keyboard stays where it is. */
+  #choose(name, event) {
+    this.app.showTab(name);
+    if (event.detail > 0) this.app.tabPanels[name].focus({ preventScroll: true });
   }
 
   update() {

@@ -16,15 +16,19 @@ export class RowDrag {
   /** @param {import("./order_view.js").OrderView} view */
   constructor(view) {
     this.#view = view;
-    /** What is dragged: {step, home, band, y, row, legal, reply} or null. */
+    /** What is dragged: {step, home, band, y, row, legal, reply}, where reply is to come; or null. */
     this.now = null;
     const svg = view.drawing;
     svg.addEventListener("pointerdown", (event) => this.#press(event));
     svg.addEventListener("pointermove", (event) => this.#move(event));
     svg.addEventListener("pointerup", (event) => this.#release(event));
+    // A finger on the handle drags. CSS alone does not keep every browser from scrolling with it.
+    svg.addEventListener("touchstart", (event) => {
+      if (event.target.closest(".grip")) event.preventDefault();
+    }, { passive: false });
     svg.addEventListener("pointercancel", () => this.cancel());
     svg.addEventListener("lostpointercapture", (event) => {
-      // A finger is captured by what it touched first; that this is over only says that the drawing has it now.
+      // A touch is captured by what it began on, until the drawing takes it over.
       if (event.target === svg) this.cancel();
     });
   }
@@ -35,18 +39,13 @@ export class RowDrag {
     // A finger scrolls, except on the handle.
     if (event.pointerType === "touch" && !event.target.closest(".grip")) return;
     const step = Number(row.dataset.step);
-    this.#pressed = { step, pointer: event.pointerId, y: event.clientY };
-    if (event.target.closest(".grip")) event.preventDefault();
+    const grip = Boolean(event.target.closest(".grip"));
+    this.#pressed = { step, pointer: event.pointerId, y: event.clientY, grip };
   }
 
   #move(event) {
     const pressed = this.#pressed;
     if (!pressed || event.pointerId !== pressed.pointer) return;
-    if (!this.now && event.buttons === 0) {
-      // It was let go outside the drawing, before it was a drag.
-      this.#pressed = null;
-      return;
-    }
     if (!this.now) {
       if (Math.abs(event.clientY - pressed.y) < SLACK) return;
       this.#begin(pressed);
@@ -90,7 +89,7 @@ export class RowDrag {
     this.#view.app.cancelPreview();
   }
 
-  async #ask() {
+  #ask() {
     const drag = this.now;
     const { app } = this.#view;
     const row = drag.row;
@@ -99,9 +98,7 @@ export class RowDrag {
       this.#goHome();
       return;
     }
-    drag.reply = null;
-    const reply = await app.preview({ do: "move", step: drag.step, to: row - 1 });
-    if (reply && this.now === drag && drag.asked === row) drag.reply = reply;
+    drag.reply = app.preview({ do: "move", step: drag.step, to: row - 1 });
   }
 
   #scroll() {
@@ -120,10 +117,15 @@ export class RowDrag {
   }
 
   #release(event) {
-    if (!this.#pressed || event.pointerId !== this.#pressed.pointer) return;
+    const pressed = this.#pressed;
+    if (!pressed || event.pointerId !== pressed.pointer) return;
     this.#pressed = null;
     const drag = this.now;
-    if (!drag) return;
+    if (!drag) {
+      // No click follows a touch of the handle.
+      if (pressed.grip && event.pointerType === "touch") this.#view.choose(pressed.step);
+      return;
+    }
     this.now = null;
     this.#scrolling = 0;
     const { app } = this.#view;
@@ -132,7 +134,15 @@ export class RowDrag {
     if (back) app.cancelPreview();
     this.#view.dragEnded(drag, back);
     if (drag.row === drag.home) return;
-    if (drag.legal && drag.reply) app.keep(drag.reply, action);
+    if (drag.legal) this.#keep(drag.reply, action);
+    else app.act(action);
+  }
+
+  /** What was shown last for this place is what happens; where it was overtaken, Python is asked again. */
+  async #keep(shown, action) {
+    const { app } = this.#view;
+    const reply = await shown;
+    if (reply) app.keep(reply, action);
     else app.act(action);
   }
 

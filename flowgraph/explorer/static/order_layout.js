@@ -9,8 +9,9 @@ const RADIUS = 11;
 const DOT = 3.2;
 const HEAD = 6;
 const LEAST = 24;
-/** Characters of code, depth of the profile and width of the words on lumps: the widest that fits is taken. */
-const SIZES = [[40, 60, 112], [28, 60, 112], [22, 44, 96], [17, 36, 92]];
+const NARROW = 560;
+/** Characters of code, depth of the profile, width of the words on lumps, and gaps: the widest that fits is taken. */
+const SIZES = [[40, 60, 112, 24], [28, 60, 112, 24], [22, 44, 96, 22], [17, 36, 92, 18], [12, 26, 60, 13]];
 
 /**
  * @typedef {Object} Frame
@@ -20,9 +21,11 @@ const SIZES = [[40, 60, 112], [28, 60, 112], [22, 44, 96], [17, 36, 92]];
  * @property {number} characters how many characters of code are shown
  * @property {number[]} xs x of each register
  * @property {number} left left edge of the graph
+ * @property {number} right right edge of the graph
  * @property {number} profile x of the line w = n
  * @property {number} unit px between widths w and w + 1
  * @property {number} label x of the words on the lumps
+ * @property {boolean} short whether there is little room for them
  * @property {number} width
  * @property {number} height
  */
@@ -37,30 +40,32 @@ const SIZES = [[40, 60, 112], [28, 60, 112], [22, 44, 96], [17, 36, 92]];
 export function frameOf(program, order, available, pitch) {
   const longest = program.code.reduce((most, text) => Math.max(most, text.length), 8);
   const halves = halfWidths(program, order);
-  const spans = halves.slice(1).map((half, k) => Math.max(LEAST, halves[k] + half + 8));
+  const spans = halves.slice(1).map((half, k) => Math.max(LEAST, halves[k] + half + 5));
   const above = Math.max(1, Math.max(...order.widths) - order.n);
   const below = Math.max(0, order.n - Math.min(...order.widths));
   const graph = halves[0] + spans.reduce((sum, span) => sum + span, 0) + halves.at(-1);
-  // Where room is short the code gives way first, then the profile and the words on the lumps.
-  const [characters, deep, label] = SIZES
-    .map(([most, ...rest]) => [Math.min(most, longest), ...rest])
-    .find(([most, ...rest], k) => k === SIZES.length - 1 || needed(graph, most, ...rest) <= available);
+  // Where room is short the code gives way first, then the profile and the words on the lumps. What cannot fit is
+  // scrolled to, and then nothing has to be cut short.
+  const sizes = SIZES.map(([most, ...rest]) => [Math.min(most, longest), ...rest]);
+  const fitting = sizes.find((size) => needed(graph, ...size) <= available);
+  const [characters, deep, label, gap] = fitting ?? sizes[available < NARROW ? 3 : 2];
   const unit = Math.min(12, deep / (above + below));
   const start = GRIP + NUMBER + characters * CHARACTER + 14;
-  const room = available - needed(graph, characters, (above + below) * unit, label);
+  const room = available - needed(graph, characters, (above + below) * unit, label, gap);
   const share = Math.max(0, Math.min(room, 26 * (spans.length + 2))) / (spans.length + 2);
   const xs = [start + halves[0] + share];
   for (const span of spans) xs.push(xs.at(-1) + span + share);
-  const profile = xs.at(-1) + halves.at(-1) + 24 + share + below * unit;
-  const words = profile + above * unit + 28;
+  const profile = xs.at(-1) + halves.at(-1) + gap + share + below * unit;
+  const words = profile + above * unit + gap + 4;
   return {
-    pitch, top: 30, code: GRIP + NUMBER, characters, xs, left: start - 6, profile, unit, label: words,
+    pitch, top: 30, code: GRIP + NUMBER, characters, xs, left: start - 6, right: xs.at(-1) + halves.at(-1) + 5,
+    profile, unit, label: words, short: label < 90,
     width: Math.max(words + label, available), height: 30 + order.steps.length * pitch + pitch / 2 + 26,
   };
 }
 
-function needed(graph, characters, deep, label) {
-  return GRIP + NUMBER + characters * CHARACTER + 14 + graph + 24 + deep + 28 + label;
+function needed(graph, characters, deep, label, gap) {
+  return GRIP + NUMBER + characters * CHARACTER + 14 + graph + deep + 2 * gap + 4 + label;
 }
 
 /** Half the width that the widest name in each register takes. */

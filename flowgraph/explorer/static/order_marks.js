@@ -1,6 +1,6 @@
 /** What lies under and over the rows: lumps, blocks, the width profile, and what the pointer or the focus points at. */
 
-import { count, nameSpans, plural, s } from "./dom.js";
+import { nameSpans, plural, s } from "./dom.js";
 import { edgesOf, halfWidth, profilePaths, px, runsOf, stub, yOf } from "./order_layout.js";
 
 /** Tints go up to this l; beyond, all are the last. */
@@ -91,12 +91,12 @@ export class Marks {
   #lumpText(frame, parts, lump) {
     const steps = lump.stop - lump.start;
     const size = () => [s("tspan", { class: "math", text: "l" }), s("tspan", { text: ` = ${lump.size}` })];
-    const cost = lump.operations === null ? "" : plural(lump.operations, "operation");
-    const matrix = lump.matrix && lump.size > 1 ? lump.matrix : "";
+    const cost = lump.operations === null ? "" : plural(lump.operations, frame.short ? "op" : "operation");
+    const matrix = lump.matrix && lump.size > 1 && !frame.short ? lump.matrix : "";
     const rows = (parts.bottom - parts.top) / 15;
     let lines;
     if (rows < 3) {
-      const short = lump.operations === null ? "" : `  ${count(lump.operations)} op${lump.operations === 1 ? "" : "s"}`;
+      const short = lump.operations === null || frame.short ? "" : `  ${plural(lump.operations, "op")}`;
       lines = [s("text", {}, ...size(), s("tspan", { class: "quiet", "xml:space": "preserve", text: short }))];
     } else {
       const words = [plural(steps, "step"), cost, rows >= 4.4 && matrix ? `${matrix} A` : ""].filter(Boolean);
@@ -135,7 +135,7 @@ export class Marks {
 
   #block(frame, block, lane) {
     const left = frame.left + 5 - 5 * (lane % 4);
-    const right = frame.profile - 20 + 3 * (lane % 4);
+    const right = frame.right + 2 * (lane % 4);
     const runs = runsOf(block.rows);
     const gap = 3;
     const boxes = runs.map(([from, to]) => s("rect", {

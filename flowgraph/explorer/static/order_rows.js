@@ -131,7 +131,7 @@ export class Rows {
     put("tab", parts.group, "tabindex", picture.active === step ? 0 : -1);
     put("hit-y", parts.hit, "y", -frame.pitch / 2 + 1);
     put("hit-height", parts.hit, "height", frame.pitch - 2);
-    put("hit-width", parts.hit, "width", Math.max(1, frame.profile - 12));
+    put("hit-width", parts.hit, "width", frame.right + 6);
     put("code-x", parts.code, "x", frame.code);
     this.#text(parts, "number", parts.number, String(row));
     this.#text(parts, "code", parts.code, clipped(program.code[step], frame.characters));
@@ -211,7 +211,7 @@ export class Rows {
 
   #patchInputs(picture) {
     const { frame, program, order, cut, through } = picture;
-    const key = JSON.stringify([frame.xs, frame.pitch, frame.profile, program.key, order.place.slice(0, program.n),
+    const key = JSON.stringify([frame.xs, frame.pitch, frame.right, program.key, order.place.slice(0, program.n),
       [...cut], picture.active === -1, through !== null]);
     if (key === this.#inputsKey) return;
     this.#inputsKey = key;
@@ -230,7 +230,7 @@ export class Rows {
     group.setAttribute("class", "row inputs");
     const arrows = names.map((_, value) => stub(frame.xs[order.place[value]] ?? 0, -28, -12.5));
     group.replaceChildren(
-      s("rect", { class: "hit", x: 1, y: -frame.pitch / 2 + 1, height: frame.pitch - 2, width: frame.profile - 12 }),
+      s("rect", { class: "hit", x: 1, y: -frame.pitch / 2 + 1, height: frame.pitch - 2, width: frame.right + 6 }),
       s("text", { class: "number", x: 46, y: 4, text: "0" }),
       s("text", { class: "code quiet", x: frame.code, y: 4, text: "inputs" }),
       s("path", { class: "edge quiet", d: arrows.map((arrow) => arrow.line).join("") }),

@@ -3,7 +3,7 @@
 import { debounce, fill, h, plural, s, set } from "./dom.js";
 import { Card, lifeWords } from "./order_card.js";
 import { RowDrag } from "./order_drag.js";
-import { between, frameOf, readersOf, rowAt, valueAt, yOf } from "./order_layout.js";
+import { between, frameOf, readersOf, valueAt, yOf } from "./order_layout.js";
 import { headOf, Marks } from "./order_marks.js";
 import { Rows } from "./order_rows.js";
 
@@ -340,6 +340,11 @@ export class OrderView {
     const lump = event.target.closest(".lump");
     if (!lump || !event.target.matches(":focus-visible")) return;
     this.#pointAt({ kind: "lump", index: Number(lump.dataset.index) });
+  }
+
+  /** Select a step. */
+  choose(step) {
+    this.#activate(step);
   }
 
   /** Give a step the focus; −1 is the row of inputs. */

@@ -12,7 +12,7 @@ const MOST_ATTEMPTS = 3;
 /** The server went away before it answered. */
 class Lost extends Error {}
 
-/** A bar at the top of the page that says that the server is lost, and tries again. */
+/** A bar at the foot of the page that says that the server is lost, and tries again. */
 class Banner {
   constructor() {
     this.waiting = null;
@@ -21,7 +21,7 @@ class Banner {
     this.element.setAttribute("role", "alert");
     this.element.hidden = true;
     Object.assign(this.element.style, {
-      position: "fixed", inset: "0 0 auto 0", zIndex: "1000", padding: "0.6rem 1rem", boxSizing: "border-box",
+      position: "fixed", inset: "auto 0 0 0", zIndex: "1000", padding: "0.6rem 1rem", boxSizing: "border-box",
       background: "#8a1c1c", color: "#ffffff", font: "1rem/1.4 system-ui, sans-serif",
     });
     const words = document.createElement("span");

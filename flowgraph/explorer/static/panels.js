@@ -140,7 +140,9 @@ export class Panels {
       this.#seed = 0;
       this.#told = null;
     }
-    if (!this.#sample && !this.#sampling && view.order.steps.length <= CHEAP && costs.this !== null) this.#auto();
+    // A notebook has one Python for everything, so there it waits for the button.
+    const cheap = this.app.connection.kind === "server" && view.order.steps.length <= CHEAP && costs.this !== null;
+    if (!this.#sample && !this.#sampling && cheap) this.#auto();
     this.#paint(costs);
   }
 
@@ -153,8 +155,8 @@ export class Panels {
     const reply = await this.app.request("distribution", { seed: this.#seed }, (progress) => this.#progress(progress));
     this.#sampling = false;
     if (key === this.#sampleKey) {
-      if (reply.error) this.#told = reply.error.message;
-      else this.#sample = reply.distribution;
+      this.#told = reply.error ? reply.error.message : null;
+      this.#sample = reply.distribution ?? this.#sample;
     }
     if (this.app.view?.costs) this.#paint(this.app.view.costs);
   }

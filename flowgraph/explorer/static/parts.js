@@ -89,9 +89,9 @@ function selectAll(field) {
   selection?.addRange(range);
 }
 
-/** A number as people read it. */
+/** A number as people read it; null stands for one that JSON cannot hold. */
 export function number(x) {
-  if (typeof x !== "number" || !Number.isFinite(x)) return String(x);
+  if (x === null) return "not finite";
   if (x === 0) return "0";
   const short = Number(x.toPrecision(6));
   const size = Math.abs(short);

@@ -10,7 +10,7 @@ const MOST_LETTERS = 30;
 export class RuleCard {
   constructor() {
     this.name = h("h3", { "data-testid": "rule-name" });
-    this.badge = h("p", { class: "badge", "data-testid": "badge" });
+    this.badge = h("p", { class: "badge", "data-testid": "badge", hidden: true });
     this.tooltip = h("p", { class: "tooltip" });
     this.site = h("dd", { "data-testid": "site" });
     this.effect = h("dd", { "data-testid": "effect" });
@@ -42,7 +42,7 @@ export class RuleCard {
   }
 
   clear() {
-    for (const node of [this.name, this.badge, this.tooltip, this.site, this.effect, this.change, this.source]) fill(node);
+    for (const node of [this.name, this.tooltip]) fill(node);
     this.facts.hidden = true;
     this.badge.hidden = true;
     this.lettersBox.hidden = true;
@@ -95,13 +95,18 @@ export class RuleCard {
 
 function changes(noop, marks) {
   if (noop) return "nothing: the graph stays as it was";
+  const edges = (kind) => (marks[kind] ?? []).filter(isEdge).length;
   const words = { added: "added", removed: "removed", relabelled: "with a new label" };
-  const parts = Object.entries(words).flatMap(([kind, word]) => {
-    const edges = (marks[kind] ?? []).filter((key) => key.includes(" -> ")).length;
-    return edges > 0 ? [`${plural(edges, "edge")} ${word}`] : [];
-  });
-  if (marks.turned?.length) parts.push(`${plural(marks.turned.length / 2, "edge")} turned round`);
+  const parts = Object.entries(words)
+    .filter(([kind]) => edges(kind) > 0)
+    .map(([kind, word]) => `${plural(edges(kind), "edge")} ${word}`);
+  if (edges("turned") > 0) parts.push(`${plural(edges("turned") / 2, "edge")} turned round`);
   const gone = marks.gone?.length ?? 0;
   if (gone > 0) parts.push(gone === 1 ? "1 vertex merged away" : `${gone} vertices merged away`);
   return parts.join(", ") || "none in the rows shown";
+}
+
+/** Whether a key is that of an edge between vertices: no vertex, and no arrow at an input or output. */
+function isEdge(key) {
+  return key.includes(" -> ") && !key.startsWith("input -> ") && !key.endsWith(" -> output");
 }

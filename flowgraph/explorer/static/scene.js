@@ -412,7 +412,8 @@ export class SceneView {
     for (const kind of ["site", "relabelled", "turned", "added", "removed", "gone"]) {
       for (const key of marks[kind] ?? []) kinds.set(key, [...(kinds.get(key) ?? []), kind]);
     }
-    const many = ["relabelled", "turned", "added", "removed"].reduce((n, kind) => n + (marks[kind]?.length ?? 0), 0) > MOST_MARKED;
+    const edges = ["relabelled", "turned", "added", "removed"].map((kind) => marks[kind]?.length ?? 0);
+    const many = edges.reduce((a, b) => a + b) > MOST_MARKED;
     for (const drawn of this.#drawn.values()) {
       if (drawn.leaving || drawn.item.kind === "band" || drawn.item.kind === "label") continue;
       const own = kinds.get(drawn.item.data.key) ?? [];
@@ -509,7 +510,14 @@ function describe(scene, marks) {
   const edges = [...scene.lines, ...scene.curves].map((edge) => edge.key).filter((key) => key.includes(" -> "));
   const most = 60;
   const list = edges.slice(0, most).map((key) => key.replace(" -> ", " to ")).join(", ");
-  const words = { added: "added", removed: "removed", relabelled: "with a new label", turned: "turned round", gone: "gone", site: "at the site" };
+  const words = {
+    added: "added",
+    removed: "removed",
+    relabelled: "with a new label",
+    turned: "turned round",
+    gone: "gone",
+    site: "at the site",
+  };
   const changes = Object.entries(words)
     .filter(([kind]) => marks[kind]?.length)
     .map(([kind, word]) => `${word}: ${marks[kind].slice(0, most).join(", ")}`);

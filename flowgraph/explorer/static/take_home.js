@@ -37,7 +37,12 @@ export class TakeHome {
         "header",
         {},
         h("h2", { id: "take-home-title" }, "Take home"),
-        button(icon("close"), { class: "close", "aria-label": "close", title: "close (Esc)", on: { click: () => this.element.close() } }),
+        button(icon("close"), {
+          class: "close",
+          "aria-label": "close",
+          title: "close (Esc)",
+          on: { click: () => this.element.close() },
+        }),
       ),
       this.#files(),
       this.#link(),
@@ -52,7 +57,8 @@ export class TakeHome {
   #files() {
     this.whats = Object.entries(EXPORTS).map(([what, { title, text }]) => {
       const input = h("input", { type: "radio", name: "what", value: what, on: { change: () => this.#formats() } });
-      return h("label", { class: "what" }, input, h("span", { class: "what-title" }, title), h("span", { class: "hint" }, text));
+      const words = [h("span", { class: "what-title" }, title), h("span", { class: "hint" }, text)];
+      return h("label", { class: "what" }, input, ...words);
     });
     this.format = h("select", {
       "data-testid": "export-format",
@@ -61,17 +67,31 @@ export class TakeHome {
         this.#buttons();
       } },
     });
-    this.save = button("Download", { class: "primary", "data-testid": "export", on: { click: () => this.#download() } });
+    this.save = button("Download", {
+      class: "primary",
+      "data-testid": "export",
+      on: { click: () => this.#download() },
+    });
     this.copyFile = button("Copy", { "data-testid": "export-copy", on: { click: () => this.#copyFile() } });
     this.fileStatus = h("span", { class: "status", role: "status" });
-    this.fileText = h("textarea", { class: "file-text", rows: 6, readonly: true, hidden: true, "aria-label": "text of the file" });
+    this.fileText = h("textarea", {
+      class: "file-text",
+      rows: 6,
+      readonly: true,
+      hidden: true,
+      "aria-label": "text of the file",
+    });
     this.fileMessage = h("div");
     return h(
       "section",
       {},
       h("h3", {}, "As a file"),
-      h("div", { class: "whats", role: "radiogroup", "aria-label": "what", "data-testid": "export-what" }, ...this.whats),
-      h("div", { class: "run" }, h("label", { class: "format" }, "as ", this.format), this.save, this.copyFile, this.fileStatus),
+      h(
+        "div",
+        { class: "whats", role: "radiogroup", "aria-label": "what", "data-testid": "export-what" },
+        ...this.whats,
+      ),
+      h("div", { class: "run" }, h("label", {}, "as ", this.format), this.save, this.copyFile, this.fileStatus),
       this.fileText,
       this.fileMessage,
     );
@@ -81,8 +101,8 @@ export class TakeHome {
     this.url = h("input", { type: "text", readonly: true, class: "url", "data-testid": "share", "aria-label": "link",
       on: { focus: () => this.url.select() } });
     this.linkHint = h("p", { class: "hint" });
-    return h("section", {}, h("h3", {}, "As a link"), h("div", { class: "run" }, this.url, copier(this.url, () => this.url.value)),
-      this.linkHint);
+    const line = h("div", { class: "run" }, this.url, copier(this.url, () => this.url.value));
+    return h("section", {}, h("h3", {}, "As a link"), line, this.linkHint);
   }
 
   #lines() {
@@ -129,7 +149,7 @@ export class TakeHome {
     fill(
       this.shell,
       ...shell.map((line) => {
-        const pre = h("pre", { tabindex: 0, "aria-label": "command line" }, line);
+        const pre = h("pre", { class: "command", tabindex: 0, "aria-label": "command line" }, line);
         return h("div", { class: "code-line" }, pre, copier(pre, () => line));
       }),
     );
@@ -143,9 +163,11 @@ export class TakeHome {
     this.url.value = widget ? fragment : `${location.origin}${location.pathname}${location.search}${fragment}`;
     this.linkHint.textContent = widget
       ? "Put it behind the address of a running “flowgraph explore”."
-      : "Program, order, mode and place are in the link itself; nothing is stored anywhere. It opens wherever “flowgraph explore” runs at this address.";
+      : "Program, order, mode and place are in the link itself; nothing is stored anywhere. " +
+        "It opens wherever “flowgraph explore” runs at this address.";
     if (this.url.value.length > 8000) {
-      this.linkHint.textContent += ` It has ${this.url.value.length.toLocaleString("en")} characters, more than some mail programs keep whole.`;
+      const length = this.url.value.length.toLocaleString("en");
+      this.linkHint.textContent += ` It has ${length} characters, more than some mail programs keep whole.`;
     }
   }
 
@@ -232,5 +254,6 @@ function bytesOf(base64) {
 
 function inside(event, node) {
   const box = node.getBoundingClientRect();
-  return event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
+  const { clientX: x, clientY: y } = event;
+  return x >= box.left && x <= box.right && y >= box.top && y <= box.bottom;
 }

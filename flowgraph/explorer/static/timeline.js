@@ -80,10 +80,16 @@ export class Timeline {
     this.stageButtons = stages.map((stage, k) => {
       const all = stage.stop - stage.start;
       const what = all === this.#counts[k] ? `${all}` : `${this.#counts[k]} of ${all}`;
-      const title = k === 0 ? "the program's own graph" : `${stage.title}: ${what} applications. ${stage.tooltip ?? ""}`;
+      const title = k === 0 ? stage.tooltip : `${stage.title}: ${what} applications. ${stage.tooltip}`;
       return button(
         h("span", { class: "stage-name" }, stage.name),
-        { class: "stage-button", "data-testid": "stage", "data-stage": stage.name, title, on: { click: () => this.#go(stage.stop) } },
+        {
+          class: "stage-button",
+          "data-testid": "stage",
+          "data-stage": stage.name,
+          title,
+          on: { click: () => this.#go(stage.stop) },
+        },
         k === 0 ? "" : h("span", { class: "stage-count" }, this.#counts[k]),
       );
     });

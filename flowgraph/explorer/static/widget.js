@@ -72,6 +72,7 @@ function addFont(base64) {
 export class Connection {
   kind = "widget";
   #model;
+  #onState;
   #onQuiet;
   #patience;
   #waiting = new Map();
@@ -81,10 +82,12 @@ export class Connection {
 
   /**
    * @param model the model of the widget
-   * @param {(text: string) => void} onQuiet is told that the kernel is quiet
+   * @param {{onState: (state: object) => void, onQuiet: (text: string) => void}} hooks are told what is shown, and that
+   *   the kernel is quiet
    */
-  constructor(model, onQuiet, patience = PATIENCE) {
+  constructor(model, { onState, onQuiet }, patience = PATIENCE) {
     this.#model = model;
+    this.#onState = onState;
     this.#onQuiet = onQuiet;
     this.#patience = patience;
     model.on("msg:custom", this.#listener);
@@ -92,7 +95,7 @@ export class Connection {
 
   /**
    * @param {object} request
-   * @param {(message: {progress: {what: string, done: number, total: number}}) => void} [onProgress]
+   * @param {(progress: {what: string, done: number, total: number}) => void} [onProgress]
    * @returns {Promise<object>} the reply; where none comes, one that says so
    */
   request(request, onProgress) {
@@ -106,6 +109,11 @@ export class Connection {
         this.#end(id, { error: { ...GONE, got: String(error) } });
       }
     });
+  }
+
+  /** @param {object} state what the front end shows */
+  onState(state) {
+    this.#onState(state);
   }
 
   /** Forget what is under way. */
@@ -122,7 +130,7 @@ export class Connection {
       this.#end(message.id, message.reply);
     } else {
       this.#wait(message.id);
-      entry.onProgress?.({ progress: message.progress });
+      entry.onProgress?.(message.progress);
     }
   }
 
@@ -156,22 +164,23 @@ function isDark(element) {
   return matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Where the explorer's theme is "auto", keep it like the notebook's; the browser's own would be another matter. */
-function followTheme(host, app) {
+/** Keep an element's theme as the trait says; "auto" is like the notebook's, which need not be the browser's. */
+function followTheme(model, host) {
   const update = () => {
-    if (app.theme !== "auto") return;
-    const theme = isDark(host.parentElement) ? "dark" : "light";
-    if (host.dataset.theme !== theme) host.dataset.theme = theme;
+    const theme = model.get("theme");
+    host.dataset.theme = theme === "auto" ? (isDark(host.parentElement) ? "dark" : "light") : theme;
   };
   // A theme's style sheet may come after the attribute that names it, and may fade in.
   const soon = () => [0, 300, 1_000].forEach((delay) => setTimeout(update, delay));
   const page = new MutationObserver(soon);
   for (const element of [document.documentElement, document.body]) page.observe(element, { attributes: true });
-  const own = new MutationObserver(update);
-  own.observe(host, { attributeFilter: ["data-theme"] });
+  model.on("change:theme", update);
   update();
   soon();
-  return () => [page, own].forEach((observer) => observer.disconnect());
+  return () => {
+    page.disconnect();
+    model.off("change:theme", update);
+  };
 }
 
 /** Keys stay inside: a notebook in command mode would take single letters, arrows and Ctrl+Z for itself. */
@@ -197,8 +206,7 @@ class Shown {
     const text = JSON.stringify(state);
     if (text === this.#text || this.#app === null) return;
     this.#text = text;
-    this.#app.state = state;
-    this.#app.act(null);
+    this.#app.adopt(state);
   };
 
   constructor(model) {
@@ -257,19 +265,19 @@ async function render({ model, el }) {
   const [host, unframe] = framed(model, el);
   const shown = new Shown(model);
   let app = null;
-  const connection = new Connection(model, (text) => app?.toast("info", text));
-  const ends = [keepKeys(el), () => shown.close(), () => connection.close(), unframe];
+  const connection = new Connection(model, {
+    onState: (state) => shown.publish(state),
+    onQuiet: (text) => app?.toast("info", text),
+  });
+  const ends = [followTheme(model, host), keepKeys(el), () => shown.close(), () => connection.close(), unframe];
   try {
     addFont(model.get("font"));
     const { mount } = await loaded(model.get("modules"));
-    const [css, theme, state] = ["css", "theme", "state"].map((name) => model.get(name));
-    const onState = (after) => shown.publish(after);
+    const state = model.get("state");
     // Without a program the explorer begins with an example, as the page does.
-    app = mount(host, connection, { css, theme, state: state.text === "" ? undefined : state, onState });
+    app = mount(host, connection, { css: model.get("css"), state: state.text === "" ? undefined : state });
     shown.begin(app);
-    const setTheme = () => app.setTheme(model.get("theme"));
-    model.on("change:theme", setTheme);
-    ends.unshift(followTheme(host, app), () => model.off("change:theme", setTheme), () => app.destroy());
+    ends.unshift(() => app.destroy());
   } catch (error) {
     host.textContent = `The explorer could not be shown: ${error}`;
     host.style.height = "auto";
