@@ -46,6 +46,11 @@ export class RowDrag {
   #move(event) {
     const pressed = this.#pressed;
     if (!pressed || event.pointerId !== pressed.pointer) return;
+    if (!this.now && event.buttons === 0) {
+      // It was let go outside the drawing, before it was a drag.
+      this.#pressed = null;
+      return;
+    }
     if (!this.now) {
       if (Math.abs(event.clientY - pressed.y) < SLACK) return;
       this.#begin(pressed);

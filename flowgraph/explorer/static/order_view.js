@@ -389,7 +389,8 @@ export class OrderView {
     if (!this.picture) return false;
     if (event.key === "Escape" && this.#drag.cancel()) return true;
     const root = this.drawing.getRootNode();
-    if (root.activeElement && !this.drawing.contains(root.activeElement)) return false;
+    const focused = root.activeElement;
+    if (focused && !this.drawing.contains(focused) && !focused.contains(this.drawing)) return false;
     if (event.ctrlKey || event.metaKey) return false;
     if (root.activeElement?.closest?.(".lump")) return this.#lumpKey(event.key);
     const delta = { ArrowUp: -1, ArrowDown: 1 }[event.key];
