@@ -6,41 +6,23 @@ policy may have been broken, and nothing may have been asked of any other machin
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
 import socket
-import subprocess
 import sys
-import zlib
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarks.explorer_page import FLAGS, chromium_path, link, serving, unlink
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-"""How it is started: without a screen, and without a word to anybody outside this machine."""
-
-PATIENCE = int(os.environ.get("PAT", "20000"))
+PATIENCE = 30_000
 """How long a test waits for something that should come at once, in ms: the machine may have much else to do."""
 
 ROOT = "document.querySelector('#explorer').shadowRoot"
@@ -59,7 +41,7 @@ document.addEventListener("securitypolicyviolation", (event) =>
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of Chromium. Where it is missing tests are skipped; in continuous integration they fail."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
+    found = chromium_path()
     missing = "Chromium" if found is None else "Playwright" if find_spec("playwright") is None else None
     if found is not None and missing is None:
         return found
@@ -72,9 +54,6 @@ def chromium() -> str:
 # -- the server --------------------------------------------------------------------------------------------------------
 
 
-COMMAND = (sys.executable, "-m", "flowgraph", "explore", "--no-browser")
-"""What a person starts."""
-
 _PATIENT = """
 from dataclasses import replace
 from flowgraph.explorer.limits import LIMITS
@@ -85,22 +64,6 @@ serve(limits=limits, ready=lambda address: print(address, flush=True))
 
 PATIENT = (sys.executable, "-c", _PATIENT)
 """The same, but requests may take long: a machine that is busy with other tests is no mistake of the explorer."""
-
-
-@contextmanager
-def serving(*command: str) -> Iterator[str]:
-    """A server in a process of its own; its address."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
-        try:
-            assert process.stdout is not None
-            address = process.stdout.readline().strip()
-            assert address.startswith("http://127.0.0.1:"), (address, process.poll())
-            yield address
-        finally:
-            process.terminate()
-            process.communicate(timeout=30)
 
 
 def free_port() -> int:
@@ -202,26 +165,6 @@ def visit(browser: Browser, server: str) -> Iterator[Visit]:
             context.close()
     for _, watch in opened:
         watch.check()
-
-
-def link(text: str, **fields: Any) -> str:
-    """A fragment as the explorer makes it, made by zlib: state as JSON, deflated, in the alphabet of addresses."""
-    state = {
-        **{"v": 1, "name": "test.fg", "source": None, "text": text, "shown": None, "order": None},
-        **{"mode": "forward-inverse", "position": 0, "tab": "order", "hide": True, "selection": None, "saved": []},
-        **fields,
-    }
-    squeezer = zlib.compressobj(wbits=-15)
-    packed = squeezer.compress(json.dumps(state).encode()) + squeezer.flush()
-    return "#1." + urlsafe_b64encode(packed).decode().rstrip("=")
-
-
-def unlink(fragment: str) -> dict[str, Any]:
-    """The state that a fragment holds."""
-    from base64 import urlsafe_b64decode
-
-    text = fragment.removeprefix("#1.")
-    return json.loads(zlib.decompress(urlsafe_b64decode(text + "=" * (-len(text) % 4)), wbits=-15))
 
 
 # -- what a person does and sees ---------------------------------------------------------------------------------------
@@ -348,5 +291,3 @@ def scaling(steps: int, registers: int = 8) -> str:
         lines.append(f"v{k} = f{k % 5}({names[target]}, {names[other]})")
         names[target] = f"v{k}"
     return "\n".join([*lines, f"outputs {', '.join(names)}"])
-
-

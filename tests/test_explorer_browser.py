@@ -11,20 +11,10 @@ from pathlib import Path
 import pytest
 
 import flowgraph as fg
+from benchmarks.explorer_page import COMMAND, link, serving
 from flowgraph.example_programs import examples
 from tests.examples import FOLDER, SINGULAR
-from tests.explorer_browser import (
-    COMMAND,
-    Explorer,
-    Visit,
-    browser,
-    chromium,
-    free_port,
-    link,
-    server,
-    serving,
-    visit,
-)
+from tests.explorer_browser import Explorer, Visit, browser, chromium, free_port, server, visit
 
 pytest.importorskip("playwright")
 
@@ -283,5 +273,3 @@ def test_the_browser_tests_would_fail_in_continuous_integration_without_a_browse
         result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert word in result.stdout, result.stdout
         assert "Chromium is not installed" in result.stdout
-
-

@@ -16,7 +16,8 @@ import pytest
 import flowgraph as fg
 from flowgraph.draw import draw_graph, draw_lumps, draw_sequence
 from flowgraph.draw.writers import render
-from tests.explorer_browser import Explorer, Visit, browser, chromium, server, unlink, visit
+from benchmarks.explorer_page import unlink
+from tests.explorer_browser import Explorer, Visit, browser, chromium, server, visit
 
 pytest.importorskip("playwright")
 
@@ -144,9 +145,10 @@ def test_text_is_copied_where_there_is_a_clipboard(visit: Visit) -> None:
     explorer.part("export-format").select_option("svg")
     explorer.part("export-copy").click()
     expect(explorer.page.locator(".status").first).to_have_text("copied")
-    assert explorer.page.evaluate("navigator.clipboard.readText()") == render(
-        draw_lumps(fg.parse(TEXT), ORDER), "svg"
-    ).decode()
+    assert (
+        explorer.page.evaluate("navigator.clipboard.readText()")
+        == render(draw_lumps(fg.parse(TEXT), ORDER), "svg").decode()
+    )
 
 
 def test_a_link_restores_the_whole_view(visit: Visit) -> None:

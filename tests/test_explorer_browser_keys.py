@@ -185,7 +185,19 @@ def test_everything_is_done_without_a_mouse(visit: Visit) -> None:
 
 _NAMED = {
     *("button", "textbox", "searchbox", "checkbox", "radio", "slider", "combobox", "tab", "option", "link", "dialog"),
-    *("tablist", "listbox", "tabpanel", "region", "group", "radiogroup", "image", "img", "progressbar", "table", "menu"),
+    *(
+        "tablist",
+        "listbox",
+        "tabpanel",
+        "region",
+        "group",
+        "radiogroup",
+        "image",
+        "img",
+        "progressbar",
+        "table",
+        "menu",
+    ),
 }
 _MAY_BE_NAMELESS = {"group", "table"}
 """Disclosures and tables have their words inside."""

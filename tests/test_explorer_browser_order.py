@@ -277,7 +277,11 @@ def test_long_programs_are_scrolled_reordered_and_dragged(visit: Visit, steps: i
     assert len(explorer.steps()) < 60
     # A lump has one step, so some step near the end may go one row up.
     movable = next(
-        (k for k in reversed(explorer.steps()) if "may go to rows" in (explorer.row(k).get_attribute("aria-label") or "")),
+        (
+            k
+            for k in reversed(explorer.steps())
+            if "may go to rows" in (explorer.row(k).get_attribute("aria-label") or "")
+        ),
         None,
     )
     assert movable is not None
