@@ -6,6 +6,7 @@ Everything else, server, notebook and front end, is a skin on these two.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from flowgraph.errors import FlowgraphError
@@ -18,6 +19,8 @@ from flowgraph.explorer.messages import Message, message_of
 from flowgraph.explorer.order_view import OrderView, order_view
 from flowgraph.explorer.state import State
 from flowgraph.explorer.study import Study, study
+
+_PROGRAMS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +280,7 @@ def view(outcome: Outcome, limits: Limits = LIMITS) -> View:
     )
 
 
+@lru_cache(maxsize=_PROGRAMS)
 def _program_view(of: Study) -> ProgramView:
     program, flow = of.program, of.structure.flow
     starts, operands = program.starts.tolist(), program.operands.tolist()
