@@ -14,6 +14,7 @@ class Limits:
         steps: steps of a program.
         inputs: inputs of a program.
         saved: named orders.
+        saved_size: characters that all of them hold together.
         history: changes that can be undone.
         history_size: characters and numbers that all of them hold together.
         samples: orders looked at for the distribution of costs.
@@ -25,10 +26,11 @@ class Limits:
         job_seconds: the same for checks, samples and files.
     """
 
-    text: int = 400_000
+    text: int = 200_000
     steps: int = 5_000
     inputs: int = 2_000
     saved: int = 50
+    saved_size: int = 1_000_000
     history: int = 200
     history_size: int = 400_000
     samples: int = 200

@@ -255,6 +255,14 @@ class Save(Action):
                 "there are too many saved orders", got=f"{len(others)}", remedy="forget one of them before saving more"
             )
         entry = SavedOrder(name, study(state.good, limits).names(state.order))
+        size = sum(len(word) for kept in (*others, entry) for word in kept.order)
+        if size > limits.saved_size:
+            raise InputError(
+                "the saved orders are too long together",
+                got=f"{size:,} characters",
+                expected=f"at most {limits.saved_size:,}",
+                remedy="forget one of them before saving more",
+            )
         return Outcome(replace(state, saved=(*others, entry)))
 
 

@@ -6,9 +6,10 @@ Everything else, server, notebook and front end, is a skin on these two.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
-from flowgraph.errors import FlowgraphError, ParseError
+from flowgraph.errors import FlowgraphError
 from flowgraph.explorer.action import Action, Outcome, readable_study, shown_study
 from flowgraph.explorer.actions import ACTIONS
 from flowgraph.explorer.details import Detail, detail_of
@@ -18,6 +19,8 @@ from flowgraph.explorer.messages import Message, message_of
 from flowgraph.explorer.order_view import OrderView, order_view
 from flowgraph.explorer.state import State
 from flowgraph.explorer.study import Study, study
+
+_PROGRAMS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +199,9 @@ def act(state: State, action: Action | None, tell: Tell | None = None, limits: L
     try:
         outcome = action.on(settled.state, limits, tell or _silent)
     except FlowgraphError as error:
-        # What is wrong with the text is told by ``view``.
-        told = () if isinstance(error, ParseError) else (message_of(error, _name_of(action)),)
+        # What keeps the text from being shown is told by ``view``.
+        known = str(error) == str(_fault_of_text(settled.state.good, limits))
+        told = () if known else (message_of(error, _name_of(action)),)
         return Outcome(settled.state, (*settled.messages, *told))
     # A history from elsewhere may lead to an order that does not fit its text.
     after = _settled(outcome.state, limits)
@@ -210,6 +214,15 @@ def _silent(what: str, done: int, total: int) -> None:
 
 def _name_of(action: Action) -> str:
     return next((name for name, kind in ACTIONS.items() if type(action) is kind), "")
+
+
+def _fault_of_text(text: str, limits: Limits) -> FlowgraphError | None:
+    """Why a text is not shown as a program; None where it is."""
+    try:
+        study(text, limits)
+    except FlowgraphError as error:
+        return error
+    return None
 
 
 def _settled(state: State, limits: Limits) -> Outcome:
@@ -267,6 +280,7 @@ def view(outcome: Outcome, limits: Limits = LIMITS) -> View:
     )
 
 
+@lru_cache(maxsize=_PROGRAMS)
 def _program_view(of: Study) -> ProgramView:
     program, flow = of.program, of.structure.flow
     starts, operands = program.starts.tolist(), program.operands.tolist()

@@ -14,7 +14,7 @@ import { TakeHome } from "./take_home.js";
 
 const TABS = ["order", "derivation", "check"];
 const NARROW = 760;
-const LARGEST_FILE = 400_000;
+const LARGEST_FILE = 200_000;
 const TOAST = 6000;
 const LEVELS = { error: "Error", warning: "Not possible", info: "Note" };
 
