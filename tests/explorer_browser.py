@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,8 @@ from benchmarks.explorer_page import FLAGS, chromium_path, link, serving, unlink
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page
+
+SCRIPTS = Path(__file__).with_suffix(".js")
 
 PATIENCE = 30_000
 """How long a test waits for something that should come at once, in ms: the machine may have much else to do."""
@@ -122,9 +125,10 @@ class Watch:
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     """Chromium. It ends with the module: while it runs, no test of its process can run a loop of asyncio."""
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect as assertions
+    from playwright.sync_api import sync_playwright
 
-    expect.set_options(timeout=PATIENCE)
+    assertions.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         yield found
@@ -167,6 +171,13 @@ def visit(browser: Browser, server: str) -> Iterator[Visit]:
         watch.check()
 
 
+def expect(shown: Locator) -> Any:
+    """Playwright's assertions, which wait; without Playwright tests are to be skipped, not broken."""
+    from playwright.sync_api import expect as assertions
+
+    return assertions(shown)
+
+
 # -- what a person does and sees ---------------------------------------------------------------------------------------
 
 
@@ -205,6 +216,10 @@ class Explorer:
         """Wait until JavaScript gives something true; that."""
         return self.page.wait_for_function(script.replace("ROOT", ROOT), arg=given).json_value()
 
+    def look(self) -> None:
+        """Give the page the functions of ``explorer_browser.js``."""
+        self.page.evaluate("{" + SCRIPTS.read_text(encoding="utf-8") + "}")
+
     def idle(self) -> None:
         """Wait until no request runs."""
         self.page.locator(".root[data-busy=false]").wait_for()
@@ -233,8 +248,6 @@ class Explorer:
 
     def live(self, words: str | re.Pattern[str]) -> None:
         """Wait until a screen reader is told something."""
-        from playwright.sync_api import expect
-
         expect(self.part("live")).to_contain_text(words)
 
     def toast(self, words: str) -> None:

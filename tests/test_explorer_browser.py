@@ -14,11 +14,7 @@ import flowgraph as fg
 from benchmarks.explorer_page import COMMAND, link, serving
 from flowgraph.example_programs import examples
 from tests.examples import FOLDER, SINGULAR
-from tests.explorer_browser import Explorer, Visit, browser, chromium, free_port, server, visit
-
-pytest.importorskip("playwright")
-
-from playwright.sync_api import expect
+from tests.explorer_browser import Explorer, Visit, browser, chromium, expect, free_port, server, visit
 
 __all__ = ["browser", "chromium", "server", "visit"]
 

@@ -9,11 +9,7 @@ import numpy as np
 import pytest
 
 import flowgraph as fg
-from tests.explorer_browser import Explorer, Visit, browser, chromium, scaling, server, visit
-
-pytest.importorskip("playwright")
-
-from playwright.sync_api import expect
+from tests.explorer_browser import Explorer, Visit, browser, chromium, expect, scaling, server, visit
 
 __all__ = ["browser", "chromium", "server", "visit"]
 
@@ -122,7 +118,7 @@ def test_modes_stages_and_applications_are_chosen_with_the_mouse(visit: Visit) -
     explorer.part("best").click()
     explorer.expect_steps(*fg.best_order(fg.parse(HALVES)))
     explorer.part("tab-derivation").click()
-    best = _derivation(HALVES, "reverse", fg.best_order(fg.parse(HALVES)))
+    best = _derivation(HALVES, "reverse", list(fg.best_order(fg.parse(HALVES))))
     _at(explorer, best, 0)
 
 

@@ -1,4 +1,4 @@
-"""What can be taken home from a browser: files that other programs open, links that restore the view, lines that run."""
+"""What can be taken home from a browser: files that open elsewhere, links that restore the view, command lines."""
 
 from __future__ import annotations
 
@@ -14,14 +14,10 @@ import numpy as np
 import pytest
 
 import flowgraph as fg
+from benchmarks.explorer_page import unlink
 from flowgraph.draw import draw_graph, draw_lumps, draw_sequence
 from flowgraph.draw.writers import render
-from benchmarks.explorer_page import unlink
-from tests.explorer_browser import Explorer, Visit, browser, chromium, server, visit
-
-pytest.importorskip("playwright")
-
-from playwright.sync_api import expect
+from tests.explorer_browser import Explorer, Visit, browser, chromium, expect, server, visit
 
 __all__ = ["browser", "chromium", "server", "visit"]
 

@@ -8,11 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 import flowgraph as fg
-from tests.explorer_browser import Explorer, Visit, browser, chromium, scaling, server, visit
-
-pytest.importorskip("playwright")
-
-from playwright.sync_api import expect
+from tests.explorer_browser import Explorer, Visit, browser, chromium, expect, scaling, server, visit
 
 __all__ = ["browser", "chromium", "server", "visit"]
 
