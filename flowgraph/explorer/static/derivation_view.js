@@ -133,6 +133,7 @@ export class DerivationView {
       "div",
       { class: "derivation-main" },
       this.message,
+      this.card.line,
       this.window,
       this.scenes,
       this.key,

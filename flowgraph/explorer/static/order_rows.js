@@ -3,6 +3,8 @@
 import { nameSpans, s } from "./dom.js";
 import { carriedPast, carryPath, edgesOf, halfWidth, stub, yOf } from "./order_layout.js";
 
+/** Keeps what is scrolled sideways from running into the code. */
+export const CLIP = "url(#beside-code)";
 /** How long a moved row takes, in ms. */
 export const MOVE = 160;
 
@@ -91,9 +93,11 @@ export class Rows {
     const parts = {
       hit: s("rect", { class: "hit", x: 1 }), number: s("text", { class: "number", x: 46, y: 4 }),
       code: s("text", { class: "code", y: 4 }), paths, vertex, wires, held: {}, y: null, x: null, fresh: true,
+      codeTitle: s("title"),
       group: s("g", { class: "row", role: "option", "data-testid": "row", "data-step": step, tabindex: -1 }),
     };
-    parts.group.append(parts.hit, wires, grip, parts.number, parts.code, vertex.group);
+    parts.group.append(parts.hit, s("g", { class: "graph", "clip-path": CLIP }, wires, vertex.group),
+      s("g", { class: "margin" }, grip, parts.number, parts.code));
     this.#rows.set(step, parts);
     return parts;
   }
@@ -134,7 +138,7 @@ export class Rows {
     put("hit-width", parts.hit, "width", frame.right + 6);
     put("code-x", parts.code, "x", frame.code);
     this.#text(parts, "number", parts.number, String(row));
-    this.#text(parts, "code", parts.code, clipped(program.code[step], frame.characters));
+    this.#code(parts, program.code[step], frame.characters);
     this.#patchVertex(picture, parts, result);
     this.#place(picture, parts, step, yOf(frame, row), rewired);
   }
@@ -144,6 +148,15 @@ export class Rows {
     if (parts.held[name] === text) return;
     parts.held[name] = text;
     element.textContent = text;
+  }
+
+  /** The code, shortened where it is too long; then all of it is shown on pointing at it. */
+  #code(parts, code, most) {
+    const text = clipped(code, most);
+    if (parts.held.shownCode === text) return;
+    parts.held.shownCode = text;
+    parts.codeTitle.textContent = code;
+    parts.code.replaceChildren(...(text === code ? [] : [parts.codeTitle]), text);
   }
 
   #patchVertex(picture, parts, result) {
@@ -231,11 +244,12 @@ export class Rows {
     const arrows = names.map((_, value) => stub(frame.xs[order.place[value]] ?? 0, -28, -12.5));
     group.replaceChildren(
       s("rect", { class: "hit", x: 1, y: -frame.pitch / 2 + 1, height: frame.pitch - 2, width: frame.right + 6 }),
-      s("text", { class: "number", x: 46, y: 4, text: "0" }),
-      s("text", { class: "code quiet", x: frame.code, y: 4, text: "inputs" }),
-      s("path", { class: "edge quiet", d: arrows.map((arrow) => arrow.line).join("") }),
-      s("path", { class: "head quiet", d: arrows.map((arrow) => arrow.head).join("") }),
-      ...names.map((name, value) => inputVertex(frame, order, name, value, cut.has(value), through?.has(value))));
+      s("g", { class: "graph", "clip-path": CLIP },
+        s("path", { class: "edge quiet", d: arrows.map((arrow) => arrow.line).join("") }),
+        s("path", { class: "head quiet", d: arrows.map((arrow) => arrow.head).join("") }),
+        ...names.map((name, value) => inputVertex(frame, order, name, value, cut.has(value), through?.has(value)))),
+      s("g", { class: "margin" }, s("text", { class: "number", x: 46, y: 4, text: "0" }),
+        s("text", { class: "code quiet", x: frame.code, y: 4, text: "inputs" })));
   }
 }
 
@@ -255,6 +269,8 @@ function glide(element, dx, dy, x, y) {
     { duration: MOVE, easing: "cubic-bezier(.2,.7,.3,1)" });
 }
 
+/** Code without the last digits of long numbers, and without its end where it is too long all the same. */
 function clipped(text, most) {
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  const short = text.replace(/(\d\.\d{4})\d{2,}/g, "$1…");
+  return short.length > most ? `${short.slice(0, most - 1)}…` : short;
 }

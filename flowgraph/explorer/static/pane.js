@@ -7,6 +7,8 @@ const ZOOMS = [0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3.2];
 /** Pixels to the point of a drawing for which there is room, and the least that can be read without leaning forward. */
 const USUAL = 1.5;
 const LEAST = 1.05;
+/** What is left free over the beginning of a site, in px. */
+const ABOVE = 24;
 
 /** One of the two drawings, with its heading. */
 export class Pane {
@@ -70,9 +72,11 @@ export class Pane {
     ) {
       return;
     }
+    // Of what is larger than the window, its beginning.
+    const place = (low, high, size) => (high - low > size ? low - ABOVE : (low + high - size) / 2);
     scroller.scrollTo({
-      left: (left + right - scroller.clientWidth) / 2,
-      top: (top + bottom - scroller.clientHeight) / 2,
+      left: place(left, right, scroller.clientWidth),
+      top: place(top, bottom, scroller.clientHeight),
       behavior: still ? "auto" : "smooth",
     });
   }
