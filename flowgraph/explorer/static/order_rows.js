@@ -28,6 +28,8 @@ export class Rows {
   #inputsKey = "";
 
   constructor() {
+    /** The lines of all rows, to be drawn under the rows: a line that passes a name passes behind it. */
+    this.wires = s("g", { class: "wiring", "clip-path": CLIP, "aria-hidden": "true" });
     this.element = s("g", { class: "rows", role: "listbox", "aria-label": "steps in their order" });
   }
 
@@ -42,6 +44,7 @@ export class Rows {
     this.#inputs = null;
     this.#inputsKey = "";
     this.element.replaceChildren();
+    this.wires.replaceChildren();
   }
 
   /**
@@ -58,6 +61,7 @@ export class Rows {
     for (const [step, parts] of this.#rows) {
       if (!wanted.has(step)) {
         parts.group.remove();
+        parts.wires.remove();
         this.#rows.delete(step);
       }
     }
@@ -96,8 +100,9 @@ export class Rows {
       codeTitle: s("title"),
       group: s("g", { class: "row", role: "option", "data-testid": "row", "data-step": step, tabindex: -1 }),
     };
-    parts.group.append(parts.hit, s("g", { class: "graph", "clip-path": CLIP }, wires, vertex.group),
+    parts.group.append(parts.hit, s("g", { class: "graph", "clip-path": CLIP }, vertex.group),
       s("g", { class: "margin" }, grip, parts.number, parts.code));
+    this.wires.append(wires);
     this.#rows.set(step, parts);
     return parts;
   }
@@ -126,7 +131,10 @@ export class Rows {
     };
     let rewired = false;
     for (const [name, path] of Object.entries(drawn)) rewired = put(name, parts.paths[name], "d", path) || rewired;
-    put("class", parts.group, "class", this.#classOf(picture, step, row, result));
+    const names = this.#classOf(picture, step, row, result);
+    put("class", parts.group, "class", names);
+    put("wires", parts.wires, "class", `wires${names.includes(" dimmed") ? " dimmed" : ""}`);
+    this.#lift(parts, picture.dragged === step);
     put("row", parts.group, "data-row", row);
     put("label", parts.group, "aria-label", this.#labelOf(picture, step, row));
     put("position", parts.group, "aria-posinset", row + 1);
@@ -141,6 +149,18 @@ export class Rows {
     this.#code(parts, program.code[step], frame.characters);
     this.#patchVertex(picture, parts, result);
     this.#place(picture, parts, step, yOf(frame, row), rewired);
+  }
+
+  /** A row that is dragged takes its lines along, over all others. */
+  #lift(parts, dragged) {
+    if (dragged === (parts.wires.parentNode !== this.wires)) return;
+    if (dragged) {
+      parts.wires.removeAttribute("transform");
+      parts.vertex.group.before(parts.wires);
+    } else {
+      this.wires.append(parts.wires);
+      parts.y = null;
+    }
   }
 
   #text(parts, key, element, text) {
@@ -185,8 +205,10 @@ export class Rows {
   #place(picture, parts, step, y, rewired) {
     if (picture.dragged === step) return;
     if (parts.y !== y) {
-      parts.group.setAttribute("transform", `translate(0 ${y})`);
-      if (picture.animate && parts.y !== null) glide(parts.group, 0, parts.y - y, 0, y);
+      for (const group of [parts.group, parts.wires]) {
+        group.setAttribute("transform", `translate(0 ${y})`);
+        if (picture.animate && parts.y !== null) glide(group, 0, parts.y - y, 0, y);
+      }
     }
     if (picture.animate && rewired && !parts.fresh) parts.wires.animate({ opacity: [0, 1] }, MOVE);
     parts.y = y;

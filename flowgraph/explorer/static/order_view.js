@@ -44,7 +44,8 @@ export class OrderView {
     this.drawing = s("svg", { class: "drawing", "data-testid": "drawing", role: "group",
       "aria-label": "the program in registers, time downward" });
     this.#clips = [clipOf("beside-code"), clipOf("beside-row")];
-    this.drawing.append(this.#clips[0].element, this.#marks.under, this.#marks.profile, this.#rows.element, this.#marks.over);
+    this.drawing.append(this.#clips[0].element, this.#marks.under, this.#marks.profile, this.#rows.wires,
+      this.#rows.element, this.#marks.over);
     this.head = s("svg", { class: "drawing-head", height: HEAD, "aria-hidden": "true" });
     this.caption = h("p", { class: "caption" });
     this.card = new Card(app);

@@ -98,7 +98,7 @@ export class Panels {
         before && known && before.this !== null ? change(costs.this - before.this) : null),
       h("p", { class: "cost-line" }, ...gapWords(costs)),
       h("div", { class: "bars" }, ...bars.map(([title, number, kind]) => h("div", { class: `bar ${kind}` },
-        h("span", { class: "bar-name" }, title === "J v" ? product(title) : title),
+        h("span", { class: "bar-name" }, title === "J v" ? product("J\u2009v") : title),
         h("span", { class: "bar-track" },
           h("span", { class: "bar-fill", style: { width: `${(100 * number) / most}%` } })),
         h("span", { class: "bar-number", text: count(number) })))),
@@ -297,7 +297,7 @@ function product(text) {
 
 function gapWords(costs) {
   const words = [];
-  if (costs.ratio !== null) words.push(h("span", {}, `${ratio(costs.ratio)} × `, product("J v")));
+  if (costs.ratio !== null) words.push(h("span", {}, `${ratio(costs.ratio)} × `, product("J\u2009v")));
   if (costs.gap > 0) words.push(h("span", { class: "worse", text: `${count(costs.gap)} above the best order` }));
   else if (costs.gap !== null) {
     const text = costs.gap === 0 ? "as cheap as the best order" : `${count(-costs.gap)} below the best order`;

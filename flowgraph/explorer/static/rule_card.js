@@ -67,15 +67,16 @@ export class RuleCard {
     fill(this.change, changes(application.noop, marks));
     fill(this.source, reference(application.reference ?? ""));
     this.element.dataset.stage = stage?.name ?? "";
-    this.#check(application.check);
+    this.#check(application.check, application.effect);
     this.#meanings(application.meanings);
   }
 
-  #check(check) {
+  #check(check, effect) {
     this.badge.hidden = !check;
     if (!check) return;
     this.badge.dataset.ok = String(check.ok);
-    const verdict = check.ok ? check.text || "checked exactly" : "the check failed";
+    // What was checked, the effect, stands below.
+    const verdict = check.ok ? (check.text || "checked exactly").replace(`: ${effect}`, "") : "the check failed";
     fill(
       this.badge,
       h("span", { class: "sign", "aria-hidden": "true" }, check.ok ? "✓" : "✗"),
