@@ -111,7 +111,8 @@ def main() -> None:
             data = page.screenshot()
             context.close()
             # Few colours are in it, so a palette loses nothing that can be seen.
-            Image.open(io.BytesIO(data)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+            image = Image.open(io.BytesIO(data)).convert("RGB")
+            image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
             size = path.stat().st_size
             print(f"{path}: {size} bytes" + (f", more than {MOST_BYTES}" if size > MOST_BYTES else ""))
         browser.close()

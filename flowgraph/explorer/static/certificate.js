@@ -21,7 +21,8 @@ export function whyWords(program, certificate) {
 
 function reason(program, { kind, cut, inputs, outputs, text }) {
   if (cut.length === 0) return `${sentence(text)}.`;
-  const names = cut.slice(0, NAMES).map((value) => program.names[value]).join(", ") + (cut.length > NAMES ? ", …" : "");
+  const more = cut.length > NAMES ? ", …" : "";
+  const names = cut.slice(0, NAMES).map((value) => program.names[value]).join(", ") + more;
   const few = `${plural(cut.length, "value")} alone: ${names}.`;
   if (kind === "inputs") return `${plural(inputs.length, "input")} act through ${few}`;
   return `${plural(outputs.length, "output")} depend on ${few}`;

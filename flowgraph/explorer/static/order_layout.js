@@ -14,7 +14,7 @@ const LEAST = 24;
 const NARROW = 560;
 /** Characters of code, at most. */
 const MOST = 40;
-/** Least characters of code, depth of the profile, width of the words on lumps, and gaps: the widest that fits is taken. */
+/** Least characters of code, depth of the profile, width of the words on lumps, gaps: the widest that fits is taken. */
 const SIZES = [[MOST, 60, 112, 24], [28, 60, 112, 24], [22, 44, 96, 22], [17, 36, 92, 18], [12, 26, 60, 13]];
 
 /**

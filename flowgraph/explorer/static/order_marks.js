@@ -148,8 +148,8 @@ export class Marks {
         width: frame.right - frame.left - 4, height: bottom(to) - top(from) }));
     } else {
       // Outlines that cross one another can be read by nobody: brackets beside the rows can, each in a lane of its own.
-      const x = frame.left + 1 - 5 * (lane % LANES);
-      const bracket = ([from, to]) => `M${x + 4} ${px(top(from))}H${x}V${px(bottom(to))}H${x + 4}`;
+      const x = frame.left - 2 - 4 * (lane % LANES);
+      const bracket = ([from, to]) => `M${x + 3} ${px(top(from))}H${x}V${px(bottom(to))}H${x + 3}`;
       const link = ([from], k) => `M${x} ${px(bottom(runs[k][1]))}V${px(top(from))}`;
       shapes.push(s("path", { class: "block-bracket", d: runs.map(bracket).join("") }),
         s("path", { class: "block-link", d: runs.slice(1).map(link).join("") }));
@@ -254,8 +254,11 @@ export class Marks {
     this.over.replaceChildren(...marks);
   }
 
-  /** The edge that keeps a step from going where it was taken, from its place on the screen. */
-  showBlocker(picture, from, to, words, floating) {
+  /**
+   * The edge that keeps a step from going where it was taken, from its place on the screen. The words stay between
+   * left and right, where they are seen.
+   */
+  showBlocker(picture, from, to, words, [left, right], floating) {
     const { frame, program, order } = picture;
     const spot = (step) => {
       const value = program.n + step;
@@ -269,12 +272,13 @@ export class Marks {
     const close = Math.abs(a.y - b.y) < 50 && Math.abs(a.x - b.x) < width + 34;
     const above = Math.min(a.y, b.y) - 28;
     const at = close ? (above > 14 ? above : Math.max(a.y, b.y) + 28) : middle.y;
+    const x = Math.min(Math.max(middle.x, left + width / 2 + 4), Math.max(right, left + width + 8) - width / 2 - 4);
     const curve = `M${px(a.x)} ${px(a.y)}Q${px(middle.x + bend)} ${px(middle.y)} ${px(b.x)} ${px(b.y)}`;
     this.over.replaceChildren(
       s("path", { class: "blocking", d: curve }),
       s("circle", { class: "blocking-end", cx: b.x, cy: b.y, r: 14.5 }),
       s("circle", { class: "blocking-end", cx: a.x, cy: a.y, r: 14.5 }),
-      s("g", { class: "blocking-words", transform: `translate(${px(Math.max(width / 2 + 4, middle.x))} ${px(at)})` },
+      s("g", { class: "blocking-words", transform: `translate(${px(x)} ${px(at)})` },
         s("rect", { x: -width / 2, y: -12, width, height: 24, rx: 12 }),
         s("text", { y: 4.5, text: words })));
   }

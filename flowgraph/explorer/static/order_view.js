@@ -502,7 +502,7 @@ export class OrderView {
     if (!edge) return;
     this.#stopFlash();
     this.#flashed = picture.order.steps.join();
-    this.#marks.showBlocker(picture, edge.from, edge.to, edge.words);
+    this.#marks.showBlocker(picture, edge.from, edge.to, edge.words, this.#across());
     this.#flash = setTimeout(() => {
       this.#stopFlash();
       this.#point();
@@ -513,6 +513,11 @@ export class OrderView {
     clearTimeout(this.#flash);
     if (this.#flash) this.#marks.clearPointer();
     this.#flash = null;
+  }
+
+  /** Between which x the graph is seen. */
+  #across() {
+    return [Math.max(0, this.#aside), this.scroller.scrollLeft + (this.#size.width || 600)];
   }
 
   #blocking(step, row, band, [before, after]) {
@@ -547,7 +552,7 @@ export class OrderView {
     this.#rows.float(drag.step, drag.y);
     this.element.classList.toggle("illegal", !drag.legal);
     const edge = drag.legal ? null : this.#blocking(drag.step, drag.row, drag.band, drag.blocker);
-    if (edge) this.#marks.showBlocker(this.picture, edge.from, edge.to, edge.words, drag);
+    if (edge) this.#marks.showBlocker(this.picture, edge.from, edge.to, edge.words, this.#across(), drag);
     else this.#marks.clearPointer();
   }
 
