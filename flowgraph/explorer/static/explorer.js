@@ -348,8 +348,6 @@ export class App {
 
   #progress({ what, done, total }) {
     this.header.working(what, done, total);
-    if (!total) return;
-    for (const view of [this.derivation, this.check, this.takeHomeDialog]) view.busy?.(what, done, total);
   }
 
   // -- what people do -----------------------------------------------------------------------------------------------
