@@ -12,7 +12,8 @@ from flowgraph.explorer.distribution import not_invertible
 from flowgraph.explorer.order_view import precedence
 from flowgraph.explorer.state import Selection, State
 from flowgraph.explorer.study import Order, Study
-from flowgraph.lump_report import listed, place_of, why
+from flowgraph.lump_report import listed, why
+from flowgraph.lumping import Lump
 
 _PARTS = 12
 _NAMES = 6
@@ -87,7 +88,8 @@ def explain(of: Study, order: Order | None, index: int) -> Explanation:
         name = of.program.name(n + steps[0])
         dies = listed(of.program, lump.consumed)
         return Explanation(index, f"{name} takes the place of {dies}: a lump of one step, l = 1", "", groups)
-    reason = why(of.program, lumping, lump, lumping)
+    # Which lines a lump comes from says little along another order: there are lines between them that are not in it.
+    reason = f"one lump because{why(of.program, lumping, lump, lumping).partition(' exists because')[2]}"
     if len(groups) == 1:
         blocks = _block_sizes(of, steps)
         split = "no order splits it: its steps are one lump of every order"
@@ -131,13 +133,18 @@ def _lump(of: Study, order: Order | None, chosen: Selection) -> Detail:
     lump, told = of.along(order).lumping[chosen.index], explain(of, order, chosen.index)
     program = of.program
     lines = [
-        f"{len(lump.steps)} step{'s' * (len(lump.steps) != 1)} from {place_of(program, lump.steps)}, l = {lump.size}",
+        f"{len(lump.steps)} step{'s' * (len(lump.steps) != 1)}, {_rows(lump)}, l = {lump.size}",
         f"consumes {listed(program, lump.consumed)}; produces {listed(program, lump.produced)}",
         *([f"reads {listed(program, lump.read)}"] if lump.read else []),
         told.why,
         *([told.split] if told.split else []),
     ]
     return Detail("lump", chosen.index, f"lump {chosen.index + 1}", tuple(lines))
+
+
+def _rows(lump: Lump) -> str:
+    first, last = lump.start + 1, lump.stop
+    return f"row {first}" if first == last else f"rows {first} to {last}"
 
 
 def _life(of: Study, order: Order | None, value: int) -> str:

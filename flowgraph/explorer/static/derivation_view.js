@@ -22,6 +22,8 @@ const QUIET = 350;
 const LATE = 200;
 /** Applications that are kept once they were shown or fetched ahead. */
 const KEPT = 80;
+/** Of so many changes all are brought into view. */
+const MOST_SHOWN = 8;
 
 const ICONS = {
   stageBack: "M3 3V13M13 3L5 8L13 13Z",
@@ -133,6 +135,7 @@ export class DerivationView {
       "div",
       { class: "derivation-main" },
       this.message,
+      this.card.line,
       this.window,
       this.scenes,
       this.key,
@@ -407,7 +410,7 @@ export class DerivationView {
     // In the next frame, when the layout is done anyway.
     window.cancelAnimationFrame(this.#revealing);
     this.#revealing = window.requestAnimationFrame(() => {
-      for (const pane of Object.values(this.panes)) pane.reveal(marks.site ?? [], prefersStill());
+      for (const pane of Object.values(this.panes)) pane.reveal(placeOf(marks), prefersStill());
     });
     this.scenes.classList.toggle("alone", before === null);
     this.panes.after.caption.textContent = before === null ? "Primal graph" : "After";
@@ -519,6 +522,12 @@ function told({ added = [], removed = [], relabelled = [], vertices_gone: gone =
   const paired = added.length === removed.length && added.every((key) => lost.has(turnedRound(key)));
   if (paired && added.length > 0) return { turned: [...added, ...removed], relabelled, gone, site };
   return { added, removed, relabelled, gone, site };
+}
+
+/** The vertices to bring into view: the site, and the ends of what changed where that is little. */
+function placeOf({ site = [], added = [], removed = [] }) {
+  const changed = [...added, ...removed];
+  return changed.length > MOST_SHOWN ? site : [...site, ...changed.flatMap((key) => key.split(" -> "))];
 }
 
 /** The key of an edge the other way; an arrow into an input becomes one out of an output. */

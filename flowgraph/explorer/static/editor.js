@@ -3,13 +3,13 @@
 import { debounce, fill, h, icon } from "./dom.js";
 
 const DELAY = 250;
-const TAB = 4;
 const LEVELS = { error: "Error", warning: "Warning", info: "Note" };
 
 export class Editor {
   #sent = null;
   #refused = null;
-  #numbered = 0;
+  #wrong = null;
+  #stepLine = 0;
   #send = debounce(() => this.#edit(), DELAY);
 
   /** @param {import("./explorer.js").App} app */
@@ -17,20 +17,24 @@ export class Editor {
     this.app = app;
     this.text = h("textarea", {
       class: "editor-text", "data-testid": "editor", spellcheck: "false", autocapitalize: "off", autocomplete: "off",
-      wrap: "off", "aria-label": "the program, in the notation of the paper",
+      "aria-label": "the program, in the notation of the paper",
       on: {
         input: () => this.#typed(), scroll: () => this.#follow(), blur: () => this.flush(),
       },
     });
-    this.numbers = h("pre", { class: "editor-numbers", "aria-hidden": "true" });
-    this.mark = h("div", { class: "editor-mark", hidden: true, "aria-hidden": "true" },
-      h("span", { class: "editor-caret" }));
-    this.step = h("div", { class: "editor-step", hidden: true, "aria-hidden": "true" });
+    // The same text set the same way under the field: it has the numbers, and knows where lines were broken.
+    this.lines = h("div", { class: "editor-lines" });
+    this.caret = h("span", { class: "editor-caret" });
+    this.mark = h("div", { class: "editor-mark", hidden: true });
+    this.step = h("div", { class: "editor-step", hidden: true });
+    this.sheet = h("div", { class: "editor-sheet" }, this.step, this.mark, this.lines, this.caret);
     this.messages = h("div", { class: "messages" });
     this.element = h("div", { class: "editor" },
-      h("div", { class: "editor-box" }, this.numbers,
-        h("div", { class: "editor-page" }, h("div", { class: "editor-marks" }, this.step, this.mark), this.text)),
+      h("div", { class: "editor-box" },
+        h("div", { class: "editor-page" }, h("div", { class: "editor-under", "aria-hidden": "true" }, this.sheet),
+          this.text)),
       this.messages);
+    new ResizeObserver(() => this.#follow()).observe(this.text);
   }
 
   /** Send what was typed now, where it waits. */
@@ -75,19 +79,51 @@ export class Editor {
   }
 
   #number() {
-    const lines = this.text.value.split("\n").length;
-    if (lines === this.#numbered) return;
-    this.#numbered = lines;
-    this.numbers.textContent = Array.from({ length: lines }, (_, k) => k + 1).join("\n");
+    const lines = this.text.value.split("\n");
+    const { children } = this.lines;
+    while (children.length > lines.length) this.lines.lastChild.remove();
+    this.lines.append(...lines.slice(children.length).map(() => h("div")));
+    lines.forEach((line, k) => {
+      if (children[k].textContent !== line) children[k].textContent = line;
+    });
+    this.element.style.setProperty("--digits", String(lines.length).length);
   }
 
   #follow() {
-    const { scrollTop, scrollLeft } = this.text;
-    this.numbers.style.transform = `translateY(${-scrollTop}px)`;
-    for (const mark of [this.mark, this.step]) {
-      mark.style.setProperty("--scroll-top", `${-scrollTop}px`);
-      mark.style.setProperty("--scroll-left", `${-scrollLeft}px`);
+    // As wide as the field is without its scrollbar, so that lines break at the same places.
+    this.sheet.style.width = `${this.text.clientWidth}px`;
+    this.sheet.style.transform = `translateY(${-this.text.scrollTop}px)`;
+    this.#cover(this.mark, this.#wrong?.line);
+    this.#cover(this.step, this.#stepLine);
+    this.#point();
+  }
+
+  /** Let a mark cover a line, which may take several rows. */
+  #cover(mark, number) {
+    const line = this.lines.children[number - 1];
+    mark.hidden = !line;
+    if (!line) return;
+    mark.style.top = `${line.offsetTop}px`;
+    mark.style.height = `${line.offsetHeight}px`;
+  }
+
+  /** The place of the mistake in its line. */
+  #point() {
+    const line = this.lines.children[this.#wrong?.line - 1];
+    this.caret.hidden = !line;
+    if (!line) return;
+    const text = line.firstChild;
+    const at = Math.min((this.#wrong.column ?? 1) - 1, line.textContent.length);
+    const sheet = this.sheet.getBoundingClientRect();
+    let [x, y] = [line.getBoundingClientRect().left, line.getBoundingClientRect().top];
+    if (text) {
+      const range = document.createRange();
+      range.setStart(text, Math.max(0, Math.min(at, text.length - 1)));
+      range.setEnd(text, Math.min(at + 1, text.length));
+      const box = range.getBoundingClientRect();
+      [x, y] = [at < text.length ? box.left : box.right, box.top];
     }
+    this.caret.style.transform = `translate(${x - sheet.left}px, ${y - sheet.top}px)`;
   }
 
   #show(messages) {
@@ -100,12 +136,7 @@ export class Editor {
   }
 
   #place(message) {
-    this.mark.hidden = !message;
-    if (!message) return;
-    const line = this.text.value.split("\n")[message.line - 1] ?? "";
-    this.mark.style.setProperty("--line", message.line - 1);
-    this.mark.style.setProperty("--column", columns(line, (message.column ?? 1) - 1));
-    this.#follow();
+    this.#wrong = message ?? null;
   }
 
   /** The line that the selected step comes from. */
@@ -113,8 +144,8 @@ export class Editor {
     const { state, program } = this.app;
     const step = state.selection?.kind === "step" ? state.selection.index : -1;
     const line = program?.lines[step] ?? 0;
-    this.step.hidden = line === 0 || state.shown !== null;
-    this.step.style.setProperty("--line", line - 1);
+    this.#stepLine = state.shown === null ? line : 0;
+    this.#follow();
   }
 
   #message(message) {
@@ -142,11 +173,4 @@ export class Editor {
     this.text.focus();
     this.text.setSelectionRange(at, at);
   }
-}
-
-/** How many columns of a line come before a character, tabs counted as they are shown. */
-function columns(line, index) {
-  let at = 0;
-  for (const character of line.slice(0, index)) at = character === "\t" ? (Math.floor(at / TAB) + 1) * TAB : at + 1;
-  return at;
 }

@@ -14,6 +14,8 @@ import { TakeHome } from "./take_home.js";
 
 const TABS = ["order", "derivation", "check"];
 const NARROW = 760;
+/** From here on there is room for the text beside a derivation. */
+const ROOMY = 1500;
 const LARGEST_FILE = 200_000;
 const TOAST = 6000;
 const LEVELS = { error: "Error", warning: "Not possible", info: "Note" };
@@ -49,6 +51,9 @@ export class App {
   #requests;
   #views;
   #narrow = null;
+  #roomy = true;
+  #fold = null;
+  #folds = new Map();
   #left = new AbortController();
   #late = null;
 
@@ -157,14 +162,35 @@ export class App {
   }
 
   #resized() {
-    const narrow = this.element.clientWidth < NARROW;
-    if (narrow === this.#narrow) return;
+    const { clientWidth } = this.element;
+    const narrow = clientWidth < NARROW;
+    this.#roomy = clientWidth >= ROOMY;
+    if (narrow === this.#narrow) {
+      this.#foldEditor();
+      return;
+    }
     this.#narrow = narrow;
     // What is beside the drawing when there is room is folded under it when there is none.
-    this.editorPane.open = !narrow;
+    this.#foldEditor();
     for (const [name, section] of Object.entries(this.panels.sections)) {
       section.open = !narrow || ["costs", "orders", "certificate"].includes(name);
     }
+  }
+
+  /** The text makes room for the two graphs of a derivation, unless somebody opened it there. */
+  #foldEditor() {
+    if (this.#narrow === null) return;
+    const open = !this.#narrow && (this.tab !== "derivation" || this.#roomy);
+    const fold = `${this.#narrow} ${this.tab === "derivation"} ${open}`;
+    if (fold === this.#fold) return;
+    if (this.#fold !== null) this.#folds.set(this.#fold, this.editorPane.open);
+    this.#fold = fold;
+    this.editorPane.open = this.#folds.get(fold) ?? open;
+  }
+
+  /** Whether what is beside the drawing stands below it. */
+  get narrow() {
+    return this.#narrow === true;
   }
 
   /** Ask for the first view. */
@@ -260,6 +286,7 @@ export class App {
   /** Bring everything that is seen up to date. */
   render() {
     for (const [name, panel] of Object.entries(this.tabPanels)) panel.hidden = name !== this.tab;
+    this.#foldEditor();
     for (const view of this.#views) view.update(this);
     set(this.element, "data-ready", "true");
     set(this.element, "data-seq", this.seq);

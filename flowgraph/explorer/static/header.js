@@ -97,7 +97,9 @@ export class Header {
   /** Show how far long work is; nothing is said of what is over at once. */
   working(what, done, total) {
     this.progress.style.transform = total ? `scaleX(${done / total})` : "";
-    this.work.textContent = total > 1 ? `${what}: ${done} of ${total}` : what;
+    // How far a sample of orders is, its panel tells.
+    const told = what === "orders" ? "" : what;
+    this.work.textContent = told && total > 1 ? `${told}: ${done} of ${total}` : told;
   }
 
   /** Say which theme is on. */

@@ -28,7 +28,8 @@ const DRAWING = [
   ["Grey lines", "Values that live on, to the row in which they are last read; outputs to the end."],
   ["Profile", "The number w of live values after each row, to the right of the line w = n. A dot: w = n, a cut."],
   ["Bands", "Lumps: what lies between two cuts, with l, the number of values that it replaces, and its cost in J⁻¹v."],
-  ["Dashed outlines", "Blocks: what has to be solved together, where that is less than a whole lump."],
+  ["Dashed outlines", "Blocks: what has to be solved together, where that is less than a whole lump. Brackets, where " +
+    "other steps lie between. Blocks of one step have no mark."],
   ["While dragging", "The shaded rows are where the step may go. Elsewhere, the edge that is in the way is shown."],
   ["Red rings", "A cut of too few values: all that is between must pass through it, so J is singular for every x."],
 ];

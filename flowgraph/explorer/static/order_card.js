@@ -19,6 +19,8 @@ export class Card {
   /** @param {import("./explorer.js").App} app */
   constructor(app) {
     this.#app = app;
+    /** Whether the same stands elsewhere, so that it is only said. */
+    this.quiet = false;
     this.element = h("div", { class: "card", role: "tooltip", hidden: true });
   }
 
@@ -60,7 +62,7 @@ export class Card {
 
   #fill(...content) {
     fill(this.element, ...content);
-    this.element.hidden = false;
+    this.element.hidden = this.quiet;
     this.place(this.#at);
   }
 

@@ -5,13 +5,17 @@ import { nameWidth } from "./dom.js";
 const GRIP = 20;
 const NUMBER = 34;
 const CHARACTER = 7.25;
+/** Between the code and the graph; the brackets of blocks stand there. */
+const GUTTER = 22;
 const RADIUS = 11;
 const DOT = 3.2;
 const HEAD = 6;
 const LEAST = 24;
 const NARROW = 560;
-/** Characters of code, depth of the profile, width of the words on lumps, and gaps: the widest that fits is taken. */
-const SIZES = [[40, 60, 112, 24], [28, 60, 112, 24], [22, 44, 96, 22], [17, 36, 92, 18], [12, 26, 60, 13]];
+/** Characters of code, at most. */
+const MOST = 40;
+/** Least characters of code, depth of the profile, width of the words on lumps, gaps: the widest that fits is taken. */
+const SIZES = [[MOST, 60, 112, 24], [28, 60, 112, 24], [22, 44, 96, 22], [17, 36, 92, 18], [12, 26, 60, 13]];
 
 /**
  * @typedef {Object} Frame
@@ -20,6 +24,7 @@ const SIZES = [[40, 60, 112, 24], [28, 60, 112, 24], [22, 44, 96, 22], [17, 36, 
  * @property {number} code x of the code
  * @property {number} characters how many characters of code are shown
  * @property {number[]} xs x of each register
+ * @property {number} margin right edge of the row's number and code, which stay when the graph is scrolled
  * @property {number} left left edge of the graph
  * @property {number} right right edge of the graph
  * @property {number} profile x of the line w = n
@@ -48,24 +53,27 @@ export function frameOf(program, order, available, pitch) {
   // scrolled to, and then nothing has to be cut short.
   const sizes = SIZES.map(([most, ...rest]) => [Math.min(most, longest), ...rest]);
   const fitting = sizes.find((size) => needed(graph, ...size) <= available);
-  const [characters, deep, label, gap] = fitting ?? sizes[available < NARROW ? 3 : 2];
+  const [least, deep, label, gap] = fitting ?? sizes[available < NARROW ? 4 : 2];
   const unit = Math.min(12, deep / (above + below));
-  const start = GRIP + NUMBER + characters * CHARACTER + 14;
-  const room = available - needed(graph, characters, (above + below) * unit, label, gap);
+  const free = available - needed(graph, least, (above + below) * unit, label, gap);
+  const characters = Math.min(longest, MOST, least + Math.max(0, Math.floor((0.6 * free) / CHARACTER)));
+  const start = GRIP + NUMBER + characters * CHARACTER + GUTTER;
+  const room = free - (characters - least) * CHARACTER;
   const share = Math.max(0, Math.min(room, 26 * (spans.length + 2))) / (spans.length + 2);
   const xs = [start + halves[0] + share];
   for (const span of spans) xs.push(xs.at(-1) + span + share);
   const profile = xs.at(-1) + halves.at(-1) + gap + share + below * unit;
   const words = profile + above * unit + gap + 4;
   return {
-    pitch, top: 30, code: GRIP + NUMBER, characters, xs, left: start - 6, right: xs.at(-1) + halves.at(-1) + 5,
+    pitch, top: 30, code: GRIP + NUMBER, characters, xs, margin: start - GUTTER + 6,
+    left: start - 6, right: xs.at(-1) + halves.at(-1) + 5,
     profile, unit, label: words, short: label < 90,
     width: Math.max(words + label, available), height: 30 + order.steps.length * pitch + pitch / 2 + 26,
   };
 }
 
 function needed(graph, characters, deep, label, gap) {
-  return GRIP + NUMBER + characters * CHARACTER + 14 + graph + deep + 2 * gap + 4 + label;
+  return GRIP + NUMBER + characters * CHARACTER + GUTTER + graph + deep + 2 * gap + 4 + label;
 }
 
 /** Half the width that the widest name in each register takes. */

@@ -2,26 +2,29 @@
 
 import { nameSpans, plural, s } from "./dom.js";
 import { edgesOf, halfWidth, profilePaths, px, runsOf, stub, yOf } from "./order_layout.js";
+import { CLIP } from "./order_rows.js";
 
 /** Tints go up to this l; beyond, all are the last. */
 const TINTS = 5;
+/** Places for brackets side by side. */
+const LANES = 4;
 
 export class Marks {
   #lumps = new Map();
-  #blocks = s("g", { class: "blocks", "aria-hidden": "true" });
+  #blocks = s("g", { class: "blocks", "clip-path": CLIP, "aria-hidden": "true" });
   #area = s("path", { class: "profile-area" });
   #line = s("path", { class: "profile-line" });
   #base = s("path", { class: "profile-base" });
   #ticks = s("g", { class: "profile-ticks" });
-  #feet = s("g", { class: "feet", "aria-hidden": "true" });
+  #feet = s("g", { class: "feet", "clip-path": CLIP, "aria-hidden": "true" });
 
   constructor() {
     this.bands = s("g", { class: "lumps", role: "listbox", "aria-label": "lumps" });
     this.under = s("g", { class: "under" });
     this.legal = s("g", { class: "legal", "aria-hidden": "true" });
-    this.profile = s("g", { class: "profile", "data-testid": "profile", role: "img" },
+    this.profile = s("g", { class: "profile", "clip-path": CLIP, "data-testid": "profile", role: "img" },
       this.#area, this.#base, this.#line, this.#ticks);
-    this.over = s("g", { class: "over", "aria-hidden": "true" });
+    this.over = s("g", { class: "over", "clip-path": CLIP, "aria-hidden": "true" });
     this.under.append(this.bands, this.#blocks, this.legal, this.#feet);
   }
 
@@ -96,8 +99,8 @@ export class Marks {
     const rows = (parts.bottom - parts.top) / 15;
     let lines;
     if (rows < 3) {
-      const short = lump.operations === null || frame.short ? "" : `  ${plural(lump.operations, "op")}`;
-      lines = [s("text", {}, ...size(), s("tspan", { class: "quiet", "xml:space": "preserve", text: short }))];
+      const short = lump.operations === null || frame.short ? "" : plural(lump.operations, "op");
+      lines = [s("text", {}, ...size(), s("tspan", { class: "quiet", dx: 9, text: short }))];
     } else {
       const words = [plural(steps, "step"), cost, rows >= 4.4 && matrix ? `${matrix} A` : ""].filter(Boolean);
       lines = [s("text", {}, ...size()), ...words.map((text) => s("text", { class: "quiet", text }))];
@@ -134,20 +137,26 @@ export class Marks {
   }
 
   #block(frame, block, lane) {
-    const left = frame.left + 5 - 5 * (lane % 4);
-    const right = frame.right + 2 * (lane % 4);
     const runs = runsOf(block.rows);
     const gap = 3;
-    const boxes = runs.map(([from, to]) => s("rect", {
-      x: left, y: yOf(frame, from - 0.5) + gap, width: right - left,
-      height: (to - from + 1) * frame.pitch - 2 * gap, rx: 7,
-    }));
-    const links = runs.slice(1).map(([from], k) =>
-      `M${left} ${yOf(frame, runs[k][1] + 0.5) - gap - 7}V${yOf(frame, from - 0.5) + gap + 7}`).join("");
+    const top = (row) => yOf(frame, row - 0.5) + gap;
+    const bottom = (row) => yOf(frame, row + 0.5) - gap;
+    const shapes = [];
+    if (runs.length === 1) {
+      const [[from, to]] = runs;
+      shapes.push(s("rect", { class: "block-outline", x: frame.left + 4, y: top(from), rx: 7,
+        width: frame.right - frame.left - 4, height: bottom(to) - top(from) }));
+    } else {
+      // Outlines that cross one another can be read by nobody: brackets beside the rows can, each in a lane of its own.
+      const x = frame.left - 2 - 4 * (lane % LANES);
+      const bracket = ([from, to]) => `M${x + 3} ${px(top(from))}H${x}V${px(bottom(to))}H${x + 3}`;
+      const link = ([from], k) => `M${x} ${px(bottom(runs[k][1]))}V${px(top(from))}`;
+      shapes.push(s("path", { class: "block-bracket", d: runs.map(bracket).join("") }),
+        s("path", { class: "block-link", d: runs.slice(1).map(link).join("") }));
+    }
     const title = `block of ${plural(block.rows.length, "step")}, l = ${block.size}` +
       (block.operations === null ? "" : `, ${plural(block.operations, "operation")}`);
-    return s("g", { class: "block", "data-testid": "block" }, s("title", { text: title }), ...boxes,
-      s("path", { d: links }));
+    return s("g", { class: "block", "data-testid": "block" }, s("title", { text: title }), ...shapes);
   }
 
   #patchProfile(picture, first, last) {
@@ -245,8 +254,11 @@ export class Marks {
     this.over.replaceChildren(...marks);
   }
 
-  /** The edge that keeps a step from going where it was taken, from its place on the screen. */
-  showBlocker(picture, from, to, words, floating) {
+  /**
+   * The edge that keeps a step from going where it was taken, from its place on the screen. The words stay between
+   * left and right, where they are seen.
+   */
+  showBlocker(picture, from, to, words, [left, right], floating) {
     const { frame, program, order } = picture;
     const spot = (step) => {
       const value = program.n + step;
@@ -256,16 +268,17 @@ export class Marks {
     const [a, b] = [spot(from), spot(to)];
     const bend = a.x === b.x ? 26 : 0;
     const middle = { x: (a.x + b.x) / 2 + bend, y: (a.y + b.y) / 2 };
-    const width = words.length * 7 + 16;
+    const width = words.length * 7.8 + 18;
     const close = Math.abs(a.y - b.y) < 50 && Math.abs(a.x - b.x) < width + 34;
     const above = Math.min(a.y, b.y) - 28;
     const at = close ? (above > 14 ? above : Math.max(a.y, b.y) + 28) : middle.y;
+    const x = Math.min(Math.max(middle.x, left + width / 2 + 4), Math.max(right, left + width + 8) - width / 2 - 4);
     const curve = `M${px(a.x)} ${px(a.y)}Q${px(middle.x + bend)} ${px(middle.y)} ${px(b.x)} ${px(b.y)}`;
     this.over.replaceChildren(
       s("path", { class: "blocking", d: curve }),
       s("circle", { class: "blocking-end", cx: b.x, cy: b.y, r: 14.5 }),
       s("circle", { class: "blocking-end", cx: a.x, cy: a.y, r: 14.5 }),
-      s("g", { class: "blocking-words", transform: `translate(${px(Math.max(width / 2 + 4, middle.x))} ${px(at)})` },
+      s("g", { class: "blocking-words", transform: `translate(${px(x)} ${px(at)})` },
         s("rect", { x: -width / 2, y: -12, width, height: 24, rx: 12 }),
         s("text", { y: 4.5, text: words })));
   }
@@ -274,7 +287,9 @@ export class Marks {
 /** Blocks whose rows interleave get different lanes, so that what joins their parts does not coincide. */
 function lanesOf(blocks) {
   const busy = [];
-  const spans = blocks.map(({ rows }, k) => ({ k, from: Math.min(...rows), to: Math.max(...rows) }));
+  const split = ({ rows }) => Math.max(...rows) - Math.min(...rows) >= rows.length;
+  const spans = blocks.map((block, k) => ({ k, block, from: Math.min(...block.rows), to: Math.max(...block.rows) }))
+    .filter(({ block }) => split(block));
   const lanes = new Array(blocks.length).fill(0);
   for (const { k, from, to } of spans.sort((a, b) => a.from - b.from)) {
     const free = busy.findIndex((until) => until < from);
@@ -298,12 +313,13 @@ export function lumpWords(picture, lump) {
 /** The labels of the registers and of the profile, above everything. */
 export function headOf(frame, order) {
   const every = Math.ceil(22 / Math.max(8, frame.xs.length > 1 ? frame.xs[1] - frame.xs[0] : 40));
-  return [
-    ...frame.xs.filter((_, k) => k % every === 0).map((x, k) =>
-      s("text", { x: px(x), y: 15, class: "math" }, ...nameSpans(`r${k * every + 1}`))),
+  const registers = frame.xs.filter((_, k) => k % every === 0).map((x, k) =>
+    s("text", { x: px(x), y: 15, class: "math" }, ...nameSpans(`r${k * every + 1}`)));
+  return [s("g", { "clip-path": "url(#beside-row)" },
+    ...registers,
     s("text", { x: px(frame.profile), y: 15 },
       s("tspan", { class: "math", text: "n" }), s("tspan", { text: ` = ${order.n}` })),
-    s("text", { x: 46, y: 15, class: "number", text: "row" }),
-    s("text", { x: frame.label, y: 15, class: "start", text: "lumps" }),
+    s("text", { x: frame.label, y: 15, class: "start", text: "lumps" })),
+  s("g", { class: "margin" }, s("text", { x: 46, y: 15, class: "number", text: "row" })),
   ];
 }

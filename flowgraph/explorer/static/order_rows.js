@@ -3,6 +3,8 @@
 import { nameSpans, s } from "./dom.js";
 import { carriedPast, carryPath, edgesOf, halfWidth, stub, yOf } from "./order_layout.js";
 
+/** Keeps what is scrolled sideways from running into the code. */
+export const CLIP = "url(#beside-code)";
 /** How long a moved row takes, in ms. */
 export const MOVE = 160;
 
@@ -26,6 +28,8 @@ export class Rows {
   #inputsKey = "";
 
   constructor() {
+    /** The lines of all rows, to be drawn under the rows: a line that passes a name passes behind it. */
+    this.wires = s("g", { class: "wiring", "clip-path": CLIP, "aria-hidden": "true" });
     this.element = s("g", { class: "rows", role: "listbox", "aria-label": "steps in their order" });
   }
 
@@ -40,6 +44,7 @@ export class Rows {
     this.#inputs = null;
     this.#inputsKey = "";
     this.element.replaceChildren();
+    this.wires.replaceChildren();
   }
 
   /**
@@ -56,6 +61,7 @@ export class Rows {
     for (const [step, parts] of this.#rows) {
       if (!wanted.has(step)) {
         parts.group.remove();
+        parts.wires.remove();
         this.#rows.delete(step);
       }
     }
@@ -91,9 +97,12 @@ export class Rows {
     const parts = {
       hit: s("rect", { class: "hit", x: 1 }), number: s("text", { class: "number", x: 46, y: 4 }),
       code: s("text", { class: "code", y: 4 }), paths, vertex, wires, held: {}, y: null, x: null, fresh: true,
+      codeTitle: s("title"),
       group: s("g", { class: "row", role: "option", "data-testid": "row", "data-step": step, tabindex: -1 }),
     };
-    parts.group.append(parts.hit, wires, grip, parts.number, parts.code, vertex.group);
+    parts.group.append(parts.hit, s("g", { class: "graph", "clip-path": CLIP }, vertex.group),
+      s("g", { class: "margin" }, grip, parts.number, parts.code));
+    this.wires.append(wires);
     this.#rows.set(step, parts);
     return parts;
   }
@@ -122,7 +131,10 @@ export class Rows {
     };
     let rewired = false;
     for (const [name, path] of Object.entries(drawn)) rewired = put(name, parts.paths[name], "d", path) || rewired;
-    put("class", parts.group, "class", this.#classOf(picture, step, row, result));
+    const names = this.#classOf(picture, step, row, result);
+    put("class", parts.group, "class", names);
+    put("wires", parts.wires, "class", `wires${names.includes(" dimmed") ? " dimmed" : ""}`);
+    this.#lift(parts, picture.dragged === step);
     put("row", parts.group, "data-row", row);
     put("label", parts.group, "aria-label", this.#labelOf(picture, step, row));
     put("position", parts.group, "aria-posinset", row + 1);
@@ -134,9 +146,21 @@ export class Rows {
     put("hit-width", parts.hit, "width", frame.right + 6);
     put("code-x", parts.code, "x", frame.code);
     this.#text(parts, "number", parts.number, String(row));
-    this.#text(parts, "code", parts.code, clipped(program.code[step], frame.characters));
+    this.#code(parts, program.code[step], frame.characters);
     this.#patchVertex(picture, parts, result);
     this.#place(picture, parts, step, yOf(frame, row), rewired);
+  }
+
+  /** A row that is dragged takes its lines along, over all others. */
+  #lift(parts, dragged) {
+    if (dragged === (parts.wires.parentNode !== this.wires)) return;
+    if (dragged) {
+      parts.wires.removeAttribute("transform");
+      parts.vertex.group.before(parts.wires);
+    } else {
+      this.wires.append(parts.wires);
+      parts.y = null;
+    }
   }
 
   #text(parts, key, element, text) {
@@ -144,6 +168,15 @@ export class Rows {
     if (parts.held[name] === text) return;
     parts.held[name] = text;
     element.textContent = text;
+  }
+
+  /** The code, shortened where it is too long; then all of it is shown on pointing at it. */
+  #code(parts, code, most) {
+    const text = clipped(code, most);
+    if (parts.held.shownCode === text) return;
+    parts.held.shownCode = text;
+    parts.codeTitle.textContent = code;
+    parts.code.replaceChildren(...(text === code ? [] : [parts.codeTitle]), text);
   }
 
   #patchVertex(picture, parts, result) {
@@ -172,8 +205,10 @@ export class Rows {
   #place(picture, parts, step, y, rewired) {
     if (picture.dragged === step) return;
     if (parts.y !== y) {
-      parts.group.setAttribute("transform", `translate(0 ${y})`);
-      if (picture.animate && parts.y !== null) glide(parts.group, 0, parts.y - y, 0, y);
+      for (const group of [parts.group, parts.wires]) {
+        group.setAttribute("transform", `translate(0 ${y})`);
+        if (picture.animate && parts.y !== null) glide(group, 0, parts.y - y, 0, y);
+      }
     }
     if (picture.animate && rewired && !parts.fresh) parts.wires.animate({ opacity: [0, 1] }, MOVE);
     parts.y = y;
@@ -231,11 +266,12 @@ export class Rows {
     const arrows = names.map((_, value) => stub(frame.xs[order.place[value]] ?? 0, -28, -12.5));
     group.replaceChildren(
       s("rect", { class: "hit", x: 1, y: -frame.pitch / 2 + 1, height: frame.pitch - 2, width: frame.right + 6 }),
-      s("text", { class: "number", x: 46, y: 4, text: "0" }),
-      s("text", { class: "code quiet", x: frame.code, y: 4, text: "inputs" }),
-      s("path", { class: "edge quiet", d: arrows.map((arrow) => arrow.line).join("") }),
-      s("path", { class: "head quiet", d: arrows.map((arrow) => arrow.head).join("") }),
-      ...names.map((name, value) => inputVertex(frame, order, name, value, cut.has(value), through?.has(value))));
+      s("g", { class: "graph", "clip-path": CLIP },
+        s("path", { class: "edge quiet", d: arrows.map((arrow) => arrow.line).join("") }),
+        s("path", { class: "head quiet", d: arrows.map((arrow) => arrow.head).join("") }),
+        ...names.map((name, value) => inputVertex(frame, order, name, value, cut.has(value), through?.has(value)))),
+      s("g", { class: "margin" }, s("text", { class: "number", x: 46, y: 4, text: "0" }),
+        s("text", { class: "code quiet", x: frame.code, y: 4, text: "inputs" })));
   }
 }
 
@@ -255,6 +291,8 @@ function glide(element, dx, dy, x, y) {
     { duration: MOVE, easing: "cubic-bezier(.2,.7,.3,1)" });
 }
 
+/** Code without the last digits of long numbers, and without its end where it is too long all the same. */
 function clipped(text, most) {
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  const short = text.replace(/(\d\.\d{4})\d{2,}/g, "$1…");
+  return short.length > most ? `${short.slice(0, most - 1)}…` : short;
 }

@@ -1,5 +1,6 @@
 /** The Order tab's drawing: registers are columns, time runs down, and rows are dragged into another order. */
 
+import { ringed, whyWords } from "./certificate.js";
 import { debounce, fill, h, plural, s, set } from "./dom.js";
 import { Card, lifeWords } from "./order_card.js";
 import { RowDrag } from "./order_drag.js";
@@ -29,6 +30,8 @@ export class OrderView {
   #top = 0;
   #headKey = "";
   #refocus = false;
+  #clips;
+  #aside = -1;
   #flash = null;
   #flashed = "";
   #announceSelection = debounce(() => this.#select(), 120);
@@ -40,7 +43,9 @@ export class OrderView {
     this.picture = null;
     this.drawing = s("svg", { class: "drawing", "data-testid": "drawing", role: "group",
       "aria-label": "the program in registers, time downward" });
-    this.drawing.append(this.#marks.under, this.#marks.profile, this.#rows.element, this.#marks.over);
+    this.#clips = [clipOf("beside-code"), clipOf("beside-row")];
+    this.drawing.append(this.#clips[0].element, this.#marks.under, this.#marks.profile, this.#rows.wires,
+      this.#rows.element, this.#marks.over);
     this.head = s("svg", { class: "drawing-head", height: HEAD, "aria-hidden": "true" });
     this.caption = h("p", { class: "caption" });
     this.card = new Card(app);
@@ -125,17 +130,18 @@ export class OrderView {
     const drag = this.#drag.now;
     this.picture = {
       frame, program, order, animate, rowOf: (step) => places.get(step) ?? 0,
-      cut: new Set(certificate?.cut ?? []),
+      cut: new Set(certificate ? ringed(certificate) : []),
       through: certificate ? between(program, certificate.inputs, certificate.outputs) : null,
       active: this.#active, selected: this.#selected(), activeLump: this.#activeLump,
       dragged: drag?.step ?? null, legal: drag?.band ?? null,
     };
     for (const svg of [this.drawing, this.head]) set(svg, "width", frame.width);
     set(this.drawing, "height", frame.height);
+    this.#keepCode();
     const key = `${frame.xs} ${frame.profile} ${frame.label} ${order.n}`;
     if (key === this.#headKey) return;
     this.#headKey = key;
-    this.head.replaceChildren(...headOf(frame, order));
+    this.head.replaceChildren(this.#clips[1].element, ...headOf(frame, order));
   }
 
   /** Short programs get some air; fingers need more room than a pointer. */
@@ -174,6 +180,17 @@ export class OrderView {
     }
   }
 
+  /** Scrolled sideways, the numbers and the code of the rows stay, and the graph passes beside them. */
+  #keepCode() {
+    const left = this.scroller.scrollLeft;
+    const edge = left > 0 ? left + this.picture.frame.margin : -1000;
+    if (edge === this.#aside) return;
+    this.#aside = edge;
+    for (const svg of [this.drawing, this.head]) svg.style.setProperty("--left", `${left}px`);
+    for (const { area } of this.#clips) area.setAttribute("x", edge);
+    this.element.classList.toggle("aside", left > 0);
+  }
+
   #focusedStep() {
     const row = this.drawing.getRootNode().activeElement?.closest?.(".row");
     return row ? Number(row.dataset.step ?? -1) : null;
@@ -182,6 +199,7 @@ export class OrderView {
   #scrolled() {
     this.#top = this.scroller.scrollTop;
     if (!this.picture) return;
+    this.#keepCode();
     const [first, last, top, bottom] = this.#window();
     if (this.drawnWindow !== `${first} ${last}`) {
       this.picture.animate = false;
@@ -235,7 +253,7 @@ export class OrderView {
       return;
     }
     if (certificate) {
-      fill(this.caption, h("strong", { class: "bad", text: "J is singular for every x. " }), certificate.text);
+      fill(this.caption, ...whyWords(program, certificate));
       return;
     }
     const most = Math.max(0, ...order.lumps.map((lump) => lump.size));
@@ -257,7 +275,9 @@ export class OrderView {
     }
     const box = this.drawing.getBoundingClientRect();
     const { frame, program, order } = this.picture;
-    const value = valueAt(frame, program, order, event.clientX - box.left, event.clientY - box.top);
+    const x = event.clientX - box.left;
+    const shown = x > this.#aside;
+    const value = shown ? valueAt(frame, program, order, x, event.clientY - box.top) : -1;
     if (value < 0) this.#unhover();
     else this.#pointAt({ kind: "value", index: value, x: event.clientX, y: event.clientY });
   }
@@ -284,6 +304,7 @@ export class OrderView {
     const { picture } = this;
     if (!picture || this.#drag.now || this.#flash) return;
     const thing = this.#pointed;
+    this.card.quiet = thing?.kind === "lump" && thing.index === this.#activeLump && this.#toldBeside();
     if (thing?.kind === "value") {
       this.#marks.showValue(picture, thing.index, this.#readers[thing.index] ?? []);
       this.card.showValue(picture, thing.index, this.#readers[thing.index] ?? []);
@@ -295,6 +316,11 @@ export class OrderView {
       if (value === null) this.#marks.clearPointer();
       else this.#marks.showValue(picture, value, this.#readers[value] ?? []);
     }
+  }
+
+  /** Whether what is selected is told beside the drawing. */
+  #toldBeside() {
+    return !this.app.narrow && this.app.panels.sections.detail.open;
   }
 
   #selected() {
@@ -477,7 +503,7 @@ export class OrderView {
     if (!edge) return;
     this.#stopFlash();
     this.#flashed = picture.order.steps.join();
-    this.#marks.showBlocker(picture, edge.from, edge.to, edge.words);
+    this.#marks.showBlocker(picture, edge.from, edge.to, edge.words, this.#across());
     this.#flash = setTimeout(() => {
       this.#stopFlash();
       this.#point();
@@ -488,6 +514,11 @@ export class OrderView {
     clearTimeout(this.#flash);
     if (this.#flash) this.#marks.clearPointer();
     this.#flash = null;
+  }
+
+  /** Between which x the graph is seen. */
+  #across() {
+    return [Math.max(0, this.#aside), this.scroller.scrollLeft + (this.#size.width || 600)];
   }
 
   #blocking(step, row, band, [before, after]) {
@@ -522,7 +553,7 @@ export class OrderView {
     this.#rows.float(drag.step, drag.y);
     this.element.classList.toggle("illegal", !drag.legal);
     const edge = drag.legal ? null : this.#blocking(drag.step, drag.row, drag.band, drag.blocker);
-    if (edge) this.#marks.showBlocker(this.picture, edge.from, edge.to, edge.words, drag);
+    if (edge) this.#marks.showBlocker(this.picture, edge.from, edge.to, edge.words, this.#across(), drag);
     else this.#marks.clearPointer();
   }
 
@@ -540,4 +571,10 @@ export class OrderView {
     this.#announceSelection.waits = true;
     this.#announceSelection();
   }
+}
+
+/** An area to clip to: everything to the right of its x. */
+function clipOf(id) {
+  const area = s("rect", { x: -1000, y: -100_000, width: 200_000, height: 400_000 });
+  return { area, element: s("clipPath", { id, clipPathUnits: "userSpaceOnUse" }, area) };
 }

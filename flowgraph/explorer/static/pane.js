@@ -6,7 +6,12 @@ import { SceneView } from "./scene.js";
 const ZOOMS = [0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3.2];
 /** Pixels to the point of a drawing for which there is room, and the least that can be read without leaning forward. */
 const USUAL = 1.5;
-const LEAST = 1.05;
+/** The same for drawings that are seen whole all the same, and what stands above and below them, in px. */
+const LARGE = 2;
+const AROUND = 330;
+const LEAST = 1;
+/** What is left free over the beginning of a site, in px. */
+const ABOVE = 24;
 
 /** One of the two drawings, with its heading. */
 export class Pane {
@@ -50,7 +55,8 @@ export class Pane {
     const { scene, element } = this.view;
     if (!scene) return;
     const fixed = typeof zoom === "number";
-    element.style.width = `${scene.width * (fixed ? zoom : USUAL)}px`;
+    const usual = scene.height * LARGE < window.innerHeight - AROUND ? LARGE : USUAL;
+    element.style.width = `${scene.width * (fixed ? zoom : usual)}px`;
     element.style.maxWidth = fixed ? "none" : "100%";
     element.style.minWidth = zoom === "auto" ? `${scene.width * LEAST}px` : "0";
     element.style.maxHeight = zoom === "fit" ? `${this.scroller.clientHeight - 24}px` : "none";
@@ -70,9 +76,11 @@ export class Pane {
     ) {
       return;
     }
+    // Of what is larger than the window, its beginning.
+    const place = (low, high, size) => (high - low > size ? low - ABOVE : (low + high - size) / 2);
     scroller.scrollTo({
-      left: (left + right - scroller.clientWidth) / 2,
-      top: (top + bottom - scroller.clientHeight) / 2,
+      left: place(left, right, scroller.clientWidth),
+      top: place(top, bottom, scroller.clientHeight),
       behavior: still ? "auto" : "smooth",
     });
   }

@@ -1,5 +1,6 @@
 /** Beside the drawing: what the order costs, other orders, what orders cost in general, and what is selected. */
 
+import { certificateWords } from "./certificate.js";
 import { count, debounce, fill, h, icon, plural, ratio, s, set } from "./dom.js";
 
 /** Up to so many steps the sample is drawn without being asked for. */
@@ -97,7 +98,7 @@ export class Panels {
         before && known && before.this !== null ? change(costs.this - before.this) : null),
       h("p", { class: "cost-line" }, ...gapWords(costs)),
       h("div", { class: "bars" }, ...bars.map(([title, number, kind]) => h("div", { class: `bar ${kind}` },
-        h("span", { class: "bar-name", text: title }),
+        h("span", { class: "bar-name" }, title === "J v" ? product("J\u2009v") : title),
         h("span", { class: "bar-track" },
           h("span", { class: "bar-fill", style: { width: `${(100 * number) / most}%` } })),
         h("span", { class: "bar-number", text: count(number) })))),
@@ -110,12 +111,7 @@ export class Panels {
       fill(this.certificate);
       return;
     }
-    const names = certificate.cut.map((value) => program.names[value]);
-    fill(this.certificate,
-      h("p", { text: certificate.text }),
-      names.length ? h("p", { class: "quiet",
-        text: `The ringed ${names.length === 1 ? "value is" : "values are"} all that passes: ${names.join(", ")}. ` +
-          "The red lines are the ways through." }) : null,
+    fill(this.certificate, ...certificateWords(program, certificate),
       h("p", { class: "quiet",
         text: "Lumps, costs and the inverse modes need an inverse. Forward and reverse do not." }));
   }
@@ -182,7 +178,8 @@ export class Panels {
     const told = this.#told ? h("span", { class: "quiet", role: "status", text: this.#told }) : null;
     const head = h("div", { class: "row-of-buttons" }, again, told);
     if (!this.#sample) {
-      fill(this.distribution, h("p", { class: "quiet", text: "What J⁻¹v costs along random legal orders." }), head);
+      fill(this.distribution, h("p", { class: "quiet" }, "What ", product("J"), h("sup", { text: "−1" }), product("v"),
+        " costs along random legal orders."), head);
       return;
     }
     fill(this.distribution, ...this.#histogram(costs), head);
@@ -294,9 +291,13 @@ function change(difference) {
   return h("span", { class: `change ${better ? "better" : "worse"}`, text });
 }
 
+function product(text) {
+  return h("span", { class: "math", text });
+}
+
 function gapWords(costs) {
   const words = [];
-  if (costs.ratio !== null) words.push(`${ratio(costs.ratio)} × J v`);
+  if (costs.ratio !== null) words.push(h("span", {}, `${ratio(costs.ratio)} × `, product("J\u2009v")));
   if (costs.gap > 0) words.push(h("span", { class: "worse", text: `${count(costs.gap)} above the best order` }));
   else if (costs.gap !== null) {
     const text = costs.gap === 0 ? "as cheap as the best order" : `${count(-costs.gap)} below the best order`;

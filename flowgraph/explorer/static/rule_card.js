@@ -28,6 +28,8 @@ export class RuleCard {
       h("dt", {}, "Source"),
       this.source,
     );
+    /** What the card says, on one line over the drawings where the card stands below them. */
+    this.line = h("p", { class: "rule-line", "aria-hidden": "true" });
     this.letters = h("dl", { class: "letters" });
     this.lettersTitle = h("summary");
     this.lettersBox = h("details", { class: "letters-box", open: true }, this.lettersTitle, this.letters);
@@ -43,6 +45,7 @@ export class RuleCard {
 
   clear() {
     for (const node of [this.name, this.tooltip]) fill(node);
+    fill(this.line);
     this.facts.hidden = true;
     this.badge.hidden = true;
     this.lettersBox.hidden = true;
@@ -57,21 +60,23 @@ export class RuleCard {
     const start = application.position === 0;
     this.name.textContent = application.title;
     this.tooltip.textContent = application.tooltip;
+    fill(this.line, ...lineOf(application));
     this.facts.hidden = start;
     fill(this.site, application.site ? maths(application.site) : "the whole graph");
     this.effect.textContent = application.effect ?? "";
     fill(this.change, changes(application.noop, marks));
     fill(this.source, reference(application.reference ?? ""));
     this.element.dataset.stage = stage?.name ?? "";
-    this.#check(application.check);
+    this.#check(application.check, application.effect);
     this.#meanings(application.meanings);
   }
 
-  #check(check) {
+  #check(check, effect) {
     this.badge.hidden = !check;
     if (!check) return;
     this.badge.dataset.ok = String(check.ok);
-    const verdict = check.ok ? check.text || "checked exactly" : "the check failed";
+    // What was checked, the effect, stands below.
+    const verdict = check.ok ? (check.text || "checked exactly").replace(`: ${effect}`, "") : "the check failed";
     fill(
       this.badge,
       h("span", { class: "sign", "aria-hidden": "true" }, check.ok ? "✓" : "✗"),
@@ -91,6 +96,11 @@ export class RuleCard {
     const pair = ([letter, meaning]) => h("div", {}, h("dt", {}, maths(letter)), h("dd", {}, maths(meaning)));
     fill(this.letters, ...rows.map(pair));
   }
+}
+
+function lineOf({ title, site, check }) {
+  const sign = check ? h("span", { class: check.ok ? "good" : "bad" }, check.ok ? "✓ " : "✗ ") : "";
+  return [sign, h("strong", {}, title), ...(site ? [" at ", maths(site)] : [])];
 }
 
 function changes(noop, marks) {
