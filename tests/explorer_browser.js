@@ -24,10 +24,14 @@ window.nameOf = (element) => {
   const kind = element.type === "radio" ? "radio" : "";
   return [element.localName, testid, step, index, name, kind, words].join(" ").trim();
 };
+/** Whether arrows lead to it from its neighbour, which Tab reaches. */
+const isRoving = (each) => each.matches("[role=tab][aria-selected=false], [type=radio]:not(:checked)");
+
+/** What Tab must reach: all controls, whatever they say of themselves, and all else that can have the focus. */
 window.tabbable = () => [...ROOT.querySelectorAll(
-  "button, input, select, textarea, summary, a[href], [tabindex]")].filter((each) =>
-    each.tabIndex >= 0 && !each.disabled && each.checkVisibility({ visibilityProperty: true }) &&
-    !each.closest("[inert]") && !(each.type === "radio" && !each.checked));
+  "button, input, select, textarea, summary, a[href], [tabindex]:not([tabindex='-1'])")].filter((each) =>
+    !each.disabled && each.checkVisibility({ visibilityProperty: true }) && !each.closest("[inert]") &&
+    !isRoving(each));
 
 /** Moves on: what has the focus now, and what had it before where it looks the same without it. */
 window.step = () => {
