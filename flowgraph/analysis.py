@@ -178,7 +178,7 @@ def analyze(program: Program, order: Order | None = None, *, progress: Progress 
         counted = given if finest is lumping else count_lumps(flow, units, finest)
         tell("operations of the blocks", 3, 4)
         counts = OperationCounts(jvp, given, counted, count_blocks(structure, units))
-        points = _singular_points(program)
+        points = singular_points(program)
         advice = _advice(program, structure, lumping, finest, counts, points, dead)
     tell("done", 4, 4)
     return Analysis(
@@ -228,8 +228,17 @@ def _advice_if_singular(program: Program, structure: Structure, dead: tuple[str,
     return (*words, *_about_dead_code(dead))
 
 
-def _singular_points(program: Program) -> int:
-    """At how many random points J is singular to rounding; 0 if it is not at one of them. Small programs only."""
+def singular_points(program: Program) -> int:
+    """At how many random points J is singular to rounding; 0 if it is not at one of them. Small programs only.
+
+    Args:
+        program: straight-line code with as many outputs as inputs.
+
+    Example:
+        >>> from flowgraph.language import parse
+        >>> singular_points(parse("inputs x, y\\nu = x * y\\nv = x * y\\noutputs u, v"))
+        3
+    """
     program = program.without_dead_code()
     n = program.n_inputs
     if n == 0 or n * program.n_steps > _MOST_TRIED:

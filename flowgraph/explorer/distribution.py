@@ -58,6 +58,7 @@ class Distribution:
         original: the program's own.
         current: the one at hand.
         worst: the one that costs most of all these; where costs are unknown, that with the fewest lumps.
+        cheapest: the one that costs least of all these; the best one, which has the most lumps, of equals.
     """
 
     seed: int
@@ -66,6 +67,7 @@ class Distribution:
     original: Costed
     current: Costed
     worst: Costed
+    cheapest: Costed
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object; of the sample the numbers only."""
@@ -79,6 +81,7 @@ class Distribution:
             "original": self.original.to_json(),
             "current": self.current.to_json(),
             "worst": self.worst.to_json(),
+            "cheapest": self.cheapest.to_json(),
         }
 
 
@@ -121,7 +124,8 @@ def distribution(study: Study, order: Order | None, seed: int, tell: Tell) -> Di
     # What is too much to count costs more than what is not; of equals, the order at hand is the one.
     everything = (current, *sample, original, best)
     worst = max(everything, key=lambda entry: (entry.operations is None, entry.operations or 0, -entry.lumps))
-    return Distribution(seed, tuple(sample), best, original, current, worst)
+    cheapest = min((best, *everything), key=lambda entry: (entry.operations is None, entry.operations or 0))
+    return Distribution(seed, tuple(sample), best, original, current, worst, cheapest)
 
 
 @lru_cache(maxsize=_KEPT)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from heapq import heapify, heappop, heappush
 from typing import Self, final
 
 from flowgraph.explorer.action import Action, Outcome, readable_study, shown_study
+from flowgraph.explorer.carrying import carried_order
 from flowgraph.explorer.distribution import Tell
 from flowgraph.explorer.limits import Limits
 from flowgraph.explorer.messages import Message
 from flowgraph.explorer.reading import Fields
 from flowgraph.explorer.state import Edited, State, shortened_name
-from flowgraph.explorer.study import Order, Study
 
 _NAME = 80
 
@@ -82,7 +80,10 @@ class Edit(Action):
         if new is None:
             after = replace(state, text=self.text, shown=None if old is None else state.good)
             return Outcome(self._noted(state, after, limits))
-        order, messages = (None, ()) if old is None else _carried_over(old, state.order, new)
+        order, messages = None, ()
+        if old is not None and state.order is not None:
+            order, kept = carried_order(old.names(state.order), new)
+            messages = () if kept else (Message("info", "the order was changed where the new text asks for it"),)
         after = replace(state, text=self.text, shown=None, source=None, order=order, position=0, selection=None)
         return Outcome(self._noted(state, after, limits), messages)
 
@@ -100,52 +101,3 @@ def _returned(state: State) -> State:
     if last is not None and last == Edited.of(state, last.label):
         return replace(state, past=state.past[:-1])
     return state
-
-
-def _carried_over(before: Study, order: Order | None, new: Study) -> tuple[Order | None, tuple[Message, ...]]:
-    """The order of a program after an edit: by name as before, new steps after the one they follow in the text.
-
-    The steps that were there keep their order where any legal order does.
-    """
-    if order is None:
-        return None, ()
-    rank = {name: place for place, name in enumerate(before.names(order))}
-    n = new.program.n_inputs
-    wish: dict[int, tuple[int, int]] = {}
-    stayed: dict[int, int] = {}
-    last = -1
-    for place, step in enumerate(new.own):
-        old = rank.get(new.program.name(n + step))
-        if old is not None:
-            last = stayed[step] = old
-        wish[step] = (last, place)
-    readers: dict[int, list[int]] = {step: [] for step in wish}
-    for first, then in zip(new.structure.flow.before.tolist(), new.structure.flow.after.tolist(), strict=True):
-        readers[first].append(then)
-    # A new step never keeps one that was there waiting for one that came after it.
-    for step in reversed(new.own):
-        if step not in stayed:
-            wish[step] = min((wish[step], *(wish[reader] for reader in readers[step])))
-    found = _nearest_legal(readers, wish)
-    places = [stayed[step] for step in found if step in stayed]
-    told = Message("info", "the order was changed where the new text asks for it")
-    return new.legal(found), () if places == sorted(places) else (told,)
-
-
-def _nearest_legal(readers: Mapping[int, Sequence[int]], wish: Mapping[int, tuple[int, int]]) -> Order:
-    """A legal order that takes, of the steps that could come next, always the one with the least wish."""
-    waiting = dict.fromkeys(wish, 0)
-    for others in readers.values():
-        for reader in others:
-            waiting[reader] += 1
-    ready = [(wish[step], step) for step, count in waiting.items() if count == 0]
-    heapify(ready)
-    found = []
-    while ready:
-        _, step = heappop(ready)
-        found.append(step)
-        for reader in readers[step]:
-            waiting[reader] -= 1
-            if waiting[reader] == 0:
-                heappush(ready, (wish[reader], reader))
-    return tuple(found)

@@ -19,6 +19,7 @@ class Limits:
         history_size: characters and numbers that all of them hold together.
         samples: orders looked at for the distribution of costs.
         counted: rows times unknowns of all lumps together up to which their operations are counted while one looks.
+        tried: steps times inputs of programs that are looked at in a few random points, whether J is singular there.
         vertices: vertices of a layered graph, for derivations.
         request: bytes of a request.
         order_seconds: how long a request about an order may take.
@@ -35,10 +36,11 @@ class Limits:
     history_size: int = 400_000
     samples: int = 200
     counted: int = 3_000_000
+    tried: int = 5_000
     vertices: int = 60_000
     request: int = 8_000_000
     order_seconds: float = 4.0
-    derivation_seconds: float = 10.0
+    derivation_seconds: float = 30.0
     job_seconds: float = 120.0
 
 

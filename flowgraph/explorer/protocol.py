@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from flowgraph.errors import FlowgraphError, InputError
+from flowgraph.errors import FlowgraphError, InputError, NotInvertible
 from flowgraph.example_programs import examples
 from flowgraph.explorer.actions import ACTIONS, read_action
 from flowgraph.explorer.commands import commands
 from flowgraph.explorer.derivation_view import Given, application, timeline
 from flowgraph.explorer.details import explain
-from flowgraph.explorer.distribution import Tell, distribution
+from flowgraph.explorer.distribution import Tell, distribution, not_invertible
 from flowgraph.explorer.exports import export
 from flowgraph.explorer.limits import LIMITS, Limits
 from flowgraph.explorer.messages import error_json
@@ -133,10 +133,18 @@ def _numbers(asked: Asked) -> dict[str, Any]:
 def _verify(asked: Asked) -> dict[str, Any]:
     state, of = asked.shown()
     seed = asked.fields.optional("seed", lambda name: asked.fields.integer(name, 0)) or 0
+    order = of.steps(state.order)
     modes = tuple(mode for mode in Mode if of.best is not None or not mode.inverse)
-    report = verify(of.program, modes=modes, seed=seed, order=of.steps(state.order), progress=asked.tell)
+    why = None if of.best is not None else str(not_invertible(of).where or "")
+    try:
+        report = verify(of.program, modes=modes, seed=seed, order=order, progress=asked.tell)
+    except NotInvertible as error:
+        # A pivot that is zero for every x, as in z = x - x: what needs no inverse can still be proved.
+        modes = (Mode.FORWARD, Mode.REVERSE)
+        why = " · ".join(text for text in (error.what, error.where, error.got) if text)
+        report = verify(of.program, modes=modes, seed=seed, order=order, progress=asked.tell)
     left_out = [mode.value for mode in Mode if mode not in modes]
-    return {"verification": {**report.to_json(), "left_out": left_out}}
+    return {"verification": {**report.to_json(), "left_out": left_out, "why_left_out": why}}
 
 
 def _export(asked: Asked) -> dict[str, Any]:

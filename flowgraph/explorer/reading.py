@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from flowgraph.errors import InputError
 
 T = TypeVar("T")
+
+_GREATEST = sys.float_info.max
 
 _LARGEST = 2**53
 """Numbers of JSON beyond this are not exact in a browser."""
@@ -130,7 +133,7 @@ def _is_sendable(text: str) -> bool:
 def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return -1e300 <= value <= 1e300
+    return -_GREATEST <= value <= _GREATEST
 
 
 def shortened(value: object, most: int = 60) -> str:

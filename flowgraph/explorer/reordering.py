@@ -9,6 +9,7 @@ import numpy as np
 
 from flowgraph.errors import InputError
 from flowgraph.explorer.action import Action, Outcome, PlainAction
+from flowgraph.explorer.carrying import saved_order
 from flowgraph.explorer.distribution import Tell, distribution, not_invertible
 from flowgraph.explorer.limits import Limits
 from flowgraph.explorer.messages import Message
@@ -283,10 +284,12 @@ class Load(Action):
         return cls(fields.text("name", _NAME))
 
     def on(self, state: State, limits: Limits, tell: Tell) -> Outcome:
-        """Take it if it still fits the program."""
+        """Take it; where the program was edited since, the order nearest to it."""
         found = _saved(state, self.name)
-        of = study(state.good, limits)
-        return _reordered(state, of.legal(found.order), shortened_name(f"order {found.name}"), limits)
+        order, exact = saved_order(found.order, study(state.good, limits))
+        outcome = _reordered(state, order, shortened_name(f"order {found.name}"), limits)
+        told = Message("info", "the saved order was fitted to the program, which has other steps now", action="load")
+        return outcome if exact else Outcome(outcome.state, (told,))
 
 
 @final

@@ -12,6 +12,7 @@ from typing import Any
 from flowgraph.errors import FlowgraphError
 from flowgraph.explorer.action import Action, Outcome, readable_study, shown_study
 from flowgraph.explorer.actions import ACTIONS
+from flowgraph.explorer.carrying import saved_order
 from flowgraph.explorer.details import Detail, detail_of
 from flowgraph.explorer.distribution import Tell, costed
 from flowgraph.explorer.limits import LIMITS, Limits
@@ -21,6 +22,12 @@ from flowgraph.explorer.state import State
 from flowgraph.explorer.study import Study, study
 
 _PROGRAMS = 8
+
+_IDENTITY = Message(
+    "warning",
+    "J was singular at all points that were tried, so it may have no inverse though its structure is sound",
+    remedy="look for results that always depend on each other, as in z = x - x; flowgraph verify tells more",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,7 @@ class SavedView:
 
     Attributes:
         name: what it is called.
-        fits: whether it is an order of the program that is shown.
+        fits: whether the program that is shown has any of its steps.
         current: whether it is the order at hand.
         lumps: how many lumps it has.
         operations: what J⁻¹v costs by it.
@@ -267,6 +274,8 @@ def view(outcome: Outcome, limits: Limits = LIMITS) -> View:
     redo = state.future[-1].label if state.future else None
     if of is None:
         return View(None, None, None, None, tuple(messages), undo, redo, (), None)
+    if of.identities:
+        messages.append(_IDENTITY)
     return View(
         program=_program_view(of),
         order=order_view(of, state.order),
@@ -334,7 +343,7 @@ def _saved_views(of: Study, state: State) -> list[SavedView]:
     found = []
     for entry in state.saved:
         try:
-            order = of.legal(entry.order)
+            order, _ = saved_order(entry.order, of)
         except FlowgraphError:
             found.append(SavedView(entry.name, False, False, None, None, None))
             continue

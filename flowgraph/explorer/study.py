@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flowgraph.analysis import singular_points
 from flowgraph.costs import Operations
 from flowgraph.errors import FlowgraphError, InputError
 from flowgraph.explorer.limits import Limits
@@ -61,6 +62,7 @@ class Study:
         own: the order of the text.
         best: an order with the most lumps; None where J is singular for every x.
         blocks: the operations of J⁻¹v by the blocks; None where J is singular or it is too much to count.
+        identities: at how many random points J was singular though its structure is sound; 0 where at one it was not.
         reads: for every step the values that a derivative flows from, each once.
         limits: what is too much.
     """
@@ -73,6 +75,7 @@ class Study:
     own: Order
     best: Order | None
     blocks: Counted | None
+    identities: int
     reads: tuple[tuple[int, ...], ...]
     limits: Limits
 
@@ -158,9 +161,17 @@ def _read(text: str, limits: Limits) -> Study:
         own=tuple(np.flatnonzero(flow.needed).tolist()),
         best=None if structure.singular else tuple(finest_order(structure).tolist()),
         blocks=_counted_blocks(structure, units, limits),
+        identities=_identities(structure, limits),
         reads=tuple(map(tuple, reads)),
         limits=limits,
     )
+
+
+def _identities(structure: Structure, limits: Limits) -> int:
+    program = structure.program
+    if structure.singular or program.n_inputs * program.n_steps > limits.tried:
+        return 0
+    return singular_points(program)
 
 
 def _counted_blocks(structure: Structure, units: NDArray[Any], limits: Limits) -> Counted | None:

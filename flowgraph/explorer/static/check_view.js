@@ -127,19 +127,21 @@ export class CheckView {
     this.columns.hidden = key === null;
     this.nothing.hidden = key !== null;
     if (base === this.#base || key === null) return;
-    const sameProgram = this.program === key;
-    this.program = key;
+    const { names, n } = app.program;
+    // An edit that leaves the inputs alone leaves the numbers alone.
+    const inputs = JSON.stringify(names.slice(0, n));
+    const sameInputs = this.inputs === inputs;
+    this.inputs = inputs;
     this.#base = base;
     this.#running += 1;
     this.#forgetProof();
-    if (sameProgram && this.#numbers) {
+    if (sameInputs && this.#numbers) {
       this.#run();
       return;
     }
     this.#numbers = null;
     fill(this.results);
     this.graphBox.hidden = true;
-    const { names, n } = app.program;
     this.x.shape(names.slice(0, n));
     this.v.shape(Array.from({ length: n }, (_, k) => `v${k + 1}`));
     this.#seed = 0;
@@ -185,7 +187,7 @@ export class CheckView {
     this.#report(reply.verification);
   }
 
-  #report({ ok, checks, program, method, left_out: without }) {
+  #report({ ok, checks, program, method, left_out: without, why_left_out: why }) {
     const kinds = checks.map((check) => (check.skipped ? "skipped" : check.ok ? "ok" : "fail"));
     const total = (kind) => kinds.filter((item) => item === kind).length;
     const failed = `${plural(total("fail"), "check")} of ${checks.length} failed`;
@@ -198,7 +200,7 @@ export class CheckView {
       h("strong", {}, words + skipped),
       h("span", { class: "about" }, `${program}; ${method === "exact" ? "decided exactly" : "in prime fields"}`),
       without?.length
-        ? h("span", { class: "about" }, `not checked: ${without.join(" and ")}, as J is singular for every x`)
+        ? h("span", { class: "about" }, `not checked: ${without.join(" and ")}: ${why}`)
         : null,
     );
     fill(this.rows, ...checks.map((check, k) => checkRow(check, kinds[k])));

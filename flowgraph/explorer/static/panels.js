@@ -49,7 +49,7 @@ export class Panels {
   #orderButton(name, title, key, action) {
     return h("button", {
       type: "button", class: "button", "data-testid": name, "aria-keyshortcuts": key,
-      title: `${title.toLowerCase()} order (${key})`, on: { click: () => this.app.act(action()) },
+      title: name === "best" ? `the order with the most lumps (${key})` : `${title.toLowerCase()} order (${key})`, on: { click: () => this.app.act(action()) },
     }, title, h("kbd", { text: key, "aria-hidden": "true" }));
   }
 
@@ -57,7 +57,9 @@ export class Panels {
   keydown(event) {
     const name = { o: "original", b: "best", w: "worst", r: "random" }[event.key];
     if (!name || event.ctrlKey || event.metaKey || event.altKey) return false;
-    this.orders.querySelector(`[data-testid=${name}]`).click();
+    const button = this.orders.querySelector(`[data-testid=${name}]`);
+    if (button.disabled) this.app.toast("info", "without an inverse there are no lumps, and so no best or worst order");
+    else button.click();
     return true;
   }
 
@@ -182,7 +184,17 @@ export class Panels {
         " costs along random legal orders."), head);
       return;
     }
-    fill(this.distribution, ...this.#histogram(costs), head);
+    fill(this.distribution, ...this.#histogram(costs), ...this.#cheaper(), head);
+  }
+
+  /** The best order has the most lumps; now and then another one costs a little less. */
+  #cheaper() {
+    const { best, cheapest } = this.#sample;
+    if (best.operations === null || !(cheapest.operations < best.operations)) return [];
+    const take = h("button", { type: "button", class: "button small", text: "Take it",
+      on: { click: () => this.app.act({ do: "order", order: cheapest.order }) } });
+    return [h("p", { class: "cost-line" }, `An order of ${plural(cheapest.lumps, "lump")} was found that costs ` +
+      `${count(cheapest.operations)}, less than the best order's ${count(best.operations)}. `, take)];
   }
 
   #histogram(costs) {
@@ -309,7 +321,7 @@ function gapWords(costs) {
 function lumpWords(costs, before) {
   const gap = costs.best_lumps - costs.lumps;
   const words = [h("b", { text: plural(costs.lumps, "lump") }), `, largest `, h("span", { class: "math", text: "l" }),
-    ` = ${costs.largest}`, gap > 0 ? `; ${costs.best_lumps} in the best order` : "; no order has more"];
+    ` = ${costs.largest}`, gap > 0 ? `; the best order has ${plural(costs.best_lumps, "lump")}` : "; no order has more"];
   if (before && before.lumps !== costs.lumps) {
     words.push(h("span", { class: "change", text: ` (was ${before.lumps})` }));
   }
