@@ -6,6 +6,7 @@ import re
 from types import MappingProxyType
 
 from flowgraph.draw.scene import Band, Circle, Curve, Ink, Label, Line, Point, Scene
+from flowgraph.draw.text import name_latex
 
 _COLOURS = MappingProxyType({Ink.INK: "", Ink.MUTED: "black!55", Ink.GHOST: "black!22", Ink.PALE: "black!7"})
 _ANCHORS = MappingProxyType({"start": "base west", "middle": "base", "end": "base east"})
@@ -20,6 +21,8 @@ _SPECIAL = MappingProxyType(
         **{c: f"\\{c}" for c in "_%&#{}"},
     }
 )
+_LATIN = 0x17F
+"""The last letter of Latin Extended-A, which pdfTeX sets in text without a package."""
 
 
 def _number(x: float) -> str:
@@ -69,8 +72,13 @@ def _tex(text: str) -> str:
     """LaTeX with the words outside its mathematics escaped."""
     parts = re.split(r"(\$[^$]*\$)", text)
     return "".join(
-        part if part.startswith("$") else "".join(_SPECIAL.get(c, c) for c in part) for part in parts if part
+        part if part.startswith("$") else "".join(_SPECIAL.get(c) or _letter(c) for c in part) for part in parts if part
     )
+
+
+def _letter(c: str) -> str:
+    """A character outside mathematics; letters that pdfTeX does not know are written as they are in names."""
+    return f"${name_latex(c)}$" if ord(c) > _LATIN and c.isalpha() else c
 
 
 def _label(item: Label) -> str:

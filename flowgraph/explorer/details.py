@@ -92,7 +92,7 @@ def explain(of: Study, order: Order | None, index: int) -> Explanation:
     reason = f"one lump because{why(of.program, lumping, lump, lumping).partition(' exists because')[2]}"
     if len(groups) == 1:
         blocks = _block_sizes(of, steps)
-        split = "no order splits it: its steps are one lump of every order"
+        split = "no order splits it: its steps stand together in one lump of every order"
         if max(blocks) == 1:
             split += f"; but it consists of {len(blocks)} scalar blocks, so no linear system has to be solved"
         elif len(blocks) > 1:

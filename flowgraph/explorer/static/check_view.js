@@ -185,7 +185,7 @@ export class CheckView {
     this.#report(reply.verification);
   }
 
-  #report({ ok, checks, program, method }) {
+  #report({ ok, checks, program, method, left_out: without }) {
     const kinds = checks.map((check) => (check.skipped ? "skipped" : check.ok ? "ok" : "fail"));
     const total = (kind) => kinds.filter((item) => item === kind).length;
     const failed = `${plural(total("fail"), "check")} of ${checks.length} failed`;
@@ -197,6 +197,9 @@ export class CheckView {
       h("span", { class: "sign", "aria-hidden": "true" }, ok ? "✓" : "✗"),
       h("strong", {}, words + skipped),
       h("span", { class: "about" }, `${program}; ${method === "exact" ? "decided exactly" : "in prime fields"}`),
+      without?.length
+        ? h("span", { class: "about" }, `not checked: ${without.join(" and ")}, as J is singular for every x`)
+        : null,
     );
     fill(this.rows, ...checks.map((check, k) => checkRow(check, kinds[k])));
     this.table.hidden = false;

@@ -59,7 +59,7 @@ export class DerivationView {
     this.card = new RuleCard();
     this.panes = { before: new Pane("before", "Before"), after: new Pane("after", "After") };
     linkScrolling(this.panes.before.scroller, this.panes.after.scroller);
-    this.element = h("div", { class: "derivation" }, this.#bar(), this.timeline.element, this.#body());
+    this.element = h("div", { class: "derivation blank" }, this.#bar(), this.timeline.element, this.#body());
   }
 
   #bar() {
@@ -192,12 +192,6 @@ export class DerivationView {
     return false;
   }
 
-  /** How far something long has come. */
-  busy(what, done, total) {
-    if (this.#timeline) return;
-    this.message.textContent = total > 0 ? `${what}: ${done} of ${total}` : `${what} …`;
-  }
-
   // -- moving ---------------------------------------------------------------------------------------------------------
 
   /** Show the graph after so many applications. */
@@ -307,7 +301,7 @@ export class DerivationView {
 
   #progress(message) {
     const { what, done, total } = progressOf(message);
-    this.busy(what, done, total);
+    if (!this.#timeline) this.message.textContent = total > 0 ? `${what}: ${done} of ${total}` : `${what} …`;
   }
 
   #fail(error) {
@@ -412,6 +406,7 @@ export class DerivationView {
     this.#revealing = window.requestAnimationFrame(() => {
       for (const pane of Object.values(this.panes)) pane.reveal(placeOf(marks), prefersStill());
     });
+    this.element.classList.remove("blank");
     this.scenes.classList.toggle("alone", before === null);
     this.panes.after.caption.textContent = before === null ? "Primal graph" : "After";
     this.card.update(application, marks, this.timeline.stageOf(application.position));

@@ -34,7 +34,12 @@ export class Editor {
         h("div", { class: "editor-page" }, h("div", { class: "editor-under", "aria-hidden": "true" }, this.sheet),
           this.text)),
       this.messages);
-    new ResizeObserver(() => this.#follow()).observe(this.text);
+    new ResizeObserver(() => this.laidOut()).observe(this.text);
+  }
+
+  /** The field was shown, or has another size. No observer hears of what happened to it while it was folded away. */
+  laidOut() {
+    this.#follow();
   }
 
   /** Send what was typed now, where it waits. */
@@ -82,7 +87,8 @@ export class Editor {
     const lines = this.text.value.split("\n");
     const { children } = this.lines;
     while (children.length > lines.length) this.lines.lastChild.remove();
-    this.lines.append(...lines.slice(children.length).map(() => h("div")));
+    const from = children.length;
+    this.lines.append(...lines.slice(from).map((_, k) => h("div", { "data-number": from + k + 1 })));
     lines.forEach((line, k) => {
       if (children[k].textContent !== line) children[k].textContent = line;
     });

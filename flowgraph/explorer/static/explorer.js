@@ -109,7 +109,7 @@ export class App {
     ];
     this.live = h("div", { class: "sr-only", "data-testid": "live", "aria-live": "polite", role: "status" });
     this.toasts = h("div", { class: "toasts" });
-    this.editorPane = h("details", { class: "editor-pane", open: true },
+    this.editorPane = h("details", { class: "editor-pane", open: true, on: { toggle: () => this.editor.laidOut() } },
       h("summary", {}, h("h2", { text: "Program" })), this.editor.element);
     this.tabPanels = {
       order: this.#panel("order", this.order.element, this.panels.element),
@@ -348,8 +348,6 @@ export class App {
 
   #progress({ what, done, total }) {
     this.header.working(what, done, total);
-    if (!total) return;
-    for (const view of [this.derivation, this.check, this.takeHomeDialog]) view.busy?.(what, done, total);
   }
 
   // -- what people do -----------------------------------------------------------------------------------------------

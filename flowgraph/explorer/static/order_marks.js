@@ -266,6 +266,10 @@ export class Marks {
       return { x: frame.xs[Math.max(0, order.place[value])], y };
     };
     const [a, b] = [spot(from), spot(to)];
+    const ring = ({ x, y }, step) => {
+      const half = halfWidth(program.names[program.n + step]) + 3.5;
+      return s("rect", { class: "blocking-end", x: x - half, y: y - 14.5, width: 2 * half, height: 29, rx: 14.5 });
+    };
     const bend = a.x === b.x ? 26 : 0;
     const middle = { x: (a.x + b.x) / 2 + bend, y: (a.y + b.y) / 2 };
     const width = words.length * 7.8 + 18;
@@ -276,8 +280,7 @@ export class Marks {
     const curve = `M${px(a.x)} ${px(a.y)}Q${px(middle.x + bend)} ${px(middle.y)} ${px(b.x)} ${px(b.y)}`;
     this.over.replaceChildren(
       s("path", { class: "blocking", d: curve }),
-      s("circle", { class: "blocking-end", cx: b.x, cy: b.y, r: 14.5 }),
-      s("circle", { class: "blocking-end", cx: a.x, cy: a.y, r: 14.5 }),
+      ring(b, to), ring(a, from),
       s("g", { class: "blocking-words", transform: `translate(${px(x)} ${px(at)})` },
         s("rect", { x: -width / 2, y: -12, width, height: 24, rx: 12 }),
         s("text", { y: 4.5, text: words })));

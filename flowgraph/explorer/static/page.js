@@ -155,9 +155,10 @@ async function styles() {
 
 /** Load the fonts of the mathematics; without them it is set in the system's own. */
 async function fonts() {
-  await Promise.allSettled(FONTS.map(async ([name, address, unicodeRange]) => {
-    document.fonts.add(await new FontFace(name, `url(${address})`, { unicodeRange, display: "swap" }).load());
-  }));
+  const loads = FONTS.map(([name, address, unicodeRange]) =>
+    new FontFace(name, `url(${address})`, { unicodeRange, display: "swap" }).load());
+  // One after the other, whichever came first.
+  for (const { value } of await Promise.allSettled(loads)) if (value) document.fonts.add(value);
 }
 
 async function main() {

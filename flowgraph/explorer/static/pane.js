@@ -24,7 +24,7 @@ export class Pane {
       this.view.element,
     );
     this.zoom = "auto";
-    this.empty = h("p", { class: "nothing" }, "nothing before the primal graph");
+    this.empty = h("p", { class: "nothing", hidden: true }, "nothing before the primal graph");
     this.caption = h("figcaption", {}, heading);
     this.element = h("figure", { class: `pane ${name}` }, this.caption, this.scroller, this.empty);
   }
@@ -41,6 +41,7 @@ export class Pane {
   }
 
   clear() {
+    this.empty.hidden = true;
     this.view.clear();
   }
 

@@ -197,7 +197,7 @@ export class Panels {
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const unit = counted ? "operations" : "lumps";
     if (low === high) {
-      return [h("p", { text: `All ${count(numbers.length)} orders that were looked at have ${count(low)} ${unit}.` })];
+      return [h("p", { text: `All ${count(numbers.length)} random orders have ${count(low)} ${unit}.` })];
     }
     const bins = Math.min(BARS, high - low + 1);
     const heights = new Array(bins).fill(0);
