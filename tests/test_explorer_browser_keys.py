@@ -90,7 +90,7 @@ def test_everything_is_done_without_a_mouse(visit: Visit) -> None:
     explorer.expect_steps(0, 2, 1, 3)
     explorer.press("ArrowRight")
     expect(explorer.part("lump").first).to_be_focused()
-    expect(explorer.page.locator(".card")).to_be_visible()
+    expect(explorer.part("detail")).to_contain_text("ump 1")
     explorer.press("ArrowLeft", "Control+z")
     explorer.expect_steps(0, 1, 2, 3)
     explorer.press("w")

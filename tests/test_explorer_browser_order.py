@@ -27,7 +27,7 @@ def _is_shown(explorer: Explorer, program: str, order: Sequence[int]) -> None:
     labels = [label.get_attribute("aria-label") or "" for label in explorer.part("lump").all()]
     assert sorted(int(re.findall(r"l = (\d+)", label)[0]) for label in labels) == sorted(sizes)
     expect(explorer.page.locator(".cost-number")).to_have_text(str(found["total"]["total"]))
-    expect(explorer.part("costs")).to_contain_text(re.compile(rf"(?<![\d.]){found['ratio']:.3g} × J v"))
+    expect(explorer.part("costs")).to_contain_text(re.compile(rf"(?<![\d.]){found['ratio']:.3g} ×\sJ\sv"))
 
 
 def test_dragging_to_a_legal_place_shows_the_order_before_it_is_taken(visit: Visit) -> None:
