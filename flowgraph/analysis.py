@@ -48,6 +48,9 @@ SCHEMA = "flowgraph/analysis/1"
 _MOST_TRIED = 50_000
 """Programs of at most so many steps times inputs are looked at in a few random points."""
 
+_POINTS = 12
+"""So many: a branch that hides an argument, as in maximum(x, y), is taken at all of them once in thousands of programs."""
+
 _SINGULAR = 1e-14
 """A reciprocal condition number at which J is singular to rounding."""
 
@@ -237,13 +240,13 @@ def singular_points(program: Program) -> int:
     Example:
         >>> from flowgraph.language import parse
         >>> singular_points(parse("inputs x, y\\nu = x * y\\nv = x * y\\noutputs u, v"))
-        3
+        12
     """
     program = program.without_dead_code()
     n = program.n_inputs
     if n == 0 or n * program.n_steps > _MOST_TRIED:
         return 0
-    points = draw_points(program, Random(0), count=3, attempts=24)
+    points = draw_points(program, Random(0), count=_POINTS, attempts=4 * _POINTS)
     algebra, active = FloatLabels(), program.liveness().active
     for point in points:
         partials = FloatPartials(program, point.values, point.letters)

@@ -153,7 +153,7 @@ def test_what_an_identity_makes_singular_is_noticed_at_points() -> None:
         report = fg.analyze(fg.parse(text))
         assert not report.structurally_singular
         assert "singular to rounding" in report.advice[0]
-        assert report.singular_points == report.to_json()["singular_points"] == 3
+        assert report.singular_points == report.to_json()["singular_points"] == 12
         assert "may not apply" in str(report)
     for path in REGULAR:
         assert fg.analyze(fg.load(path)).singular_points == 0

@@ -341,3 +341,37 @@ def test_a_long_text_with_a_mistake_is_read_once(broken: str, monkeypatch: pytes
     step(state, do="best")
     step(state, do="edit", text=broken + " ")
     assert reads.count(len(broken)) == 1
+
+
+# -- singular by an identity ------------------------------------------------------------------------------------------
+
+IDENTITIES = (
+    "inputs x, y\nz = x - x\noutputs z, y",
+    "inputs x, y\na = x + y\nb = x + y\nc = 2*b\noutputs a, c",
+    "inputs x, y\nu = x * y\nv = x * y\noutputs u, v",
+)
+
+
+@pytest.mark.parametrize("text", IDENTITIES)
+def test_a_program_that_is_singular_by_an_identity_is_warned_about(text: str) -> None:
+    (message,) = step({"v": 1, "text": text})["view"]["messages"]
+    assert message["level"] == "warning"
+    assert "singular at all points" in message["text"]
+
+
+@pytest.mark.parametrize("text", IDENTITIES[:2])
+def test_what_needs_no_inverse_is_proved_where_a_pivot_is_zero(text: str) -> None:
+    found = answer({"kind": "verify", "seq": 1, "state": {"v": 1, "text": text}})["verification"]
+    assert found["ok"]
+    assert found["left_out"] == ["forward-inverse", "reverse-inverse"]
+    assert "singular for every x" in found["why_left_out"]
+    assert {check["subject"] for check in found["checks"]} >= {"forward = J", "reverse = Jᵀ"}
+
+
+def test_an_order_cheaper_than_the_best_is_named() -> None:
+    text = (
+        "inputs x0, x1\nz0 = f2(x0, x1)\nz1 = select(x0, x1, z0)\nz2 = 0.5 * x1\nz3 = f1(x0)\nz4 = f2(z1, z0)\n"
+        "outputs z2, z4"
+    )
+    found = answer({"kind": "distribution", "seq": 1, "seed": 0, "state": {"v": 1, "text": text}})["distribution"]
+    assert found["cheapest"]["operations"] == min(found["operations"]) < found["best"]["operations"]
