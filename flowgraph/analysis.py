@@ -49,7 +49,7 @@ _MOST_TRIED = 50_000
 """Programs of at most so many steps times inputs are looked at in a few random points."""
 
 _POINTS = 12
-"""So many: a branch that hides an argument, as in maximum(x, y), is taken at all of them once in thousands of programs."""
+"""So many: a branch that hides an argument, as in maximum(x, y), is taken at all of them in one of thousands."""
 
 _SINGULAR = 1e-14
 """A reciprocal condition number at which J is singular to rounding."""
