@@ -185,6 +185,8 @@ window.contrast = () => {
     if (box.width < 1) continue;
     const look = getComputedStyle(element);
     const ink = rgba(element.ownerSVGElement ? look.fill : look.color);
+    // The layer under the text field that measures how lines wrap is not painted.
+    if (ink[3] === 0 && element.closest("[aria-hidden=true]")) continue;
     const under = ground(element, box.x + box.width / 2, box.y + box.height / 2);
     const shown = over([...ink.slice(0, 3), ink[3] * opacity(element)], under);
     const [a, b] = [light(shown), light(under)];

@@ -273,6 +273,8 @@ class Explorer:
 
     def drag(self, step: int, rows: float, drop: bool = True) -> None:
         """Drag a row by its handle with the mouse, some rows down (or up), in moves of a few pixels."""
+        # Where a row still glides to its place, the mouse would take hold of another one.
+        self.row(step).locator(".code").first.hover(trial=True)
         x, y = self.middle(step)
         self.page.mouse.move(x, y)
         self.page.mouse.down()

@@ -24,7 +24,7 @@ def open_tab(visit: Visit, tab: str, **settings: Any) -> Explorer:
         expect(explorer.part("number-result")).to_have_count(4)
         expect(explorer.page.locator(".numbers-graph .values li").first).to_be_visible()
     if tab == "order":
-        explorer.page.locator(".distribution p").filter(has_text="orders that were").wait_for(state="attached")
+        explorer.page.locator(".distribution p").filter(has_text="random orders").wait_for(state="attached")
     explorer.idle()
     return explorer
 

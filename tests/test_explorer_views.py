@@ -103,6 +103,15 @@ def _same(found: list[list[float]], wanted: list[list[float]]) -> bool:
     )
 
 
+def _becomes(page: Page, which: str, wanted: list[list[float]]) -> bool:
+    """Whether a drawing is as wanted within some seconds: what is said of an application may be there before it."""
+    for _ in range(100):
+        if _same(_drawn(page, which), wanted):
+            return True
+        page.wait_for_timeout(50)
+    return False
+
+
 def test_every_application_is_drawn_as_the_writer_of_svg_draws_it(page: Page) -> None:
     program = fg.parse(FIGURE_2.read_text())
     count = len(timeline(program, None, "forward-inverse").applications)
@@ -112,8 +121,7 @@ def test_every_application_is_drawn_as_the_writer_of_svg_draws_it(page: Page) ->
         _stands_at(page, position, view.title)
         scenes = {"after": view.after} if view.before is None else {"before": view.before, "after": view.after}
         for which, scene in scenes.items():
-            drawn = _drawn(page, which)
-            assert _same(drawn, _wanted(scene)), f"{which} at {position}"
+            assert _becomes(page, which, _wanted(scene)), f"{which} at {position}"
             labels = page.get_by_test_id(f"scene-{which}").locator(".is-label").count()
             assert labels == len(scene.labels)
         marked = page.get_by_test_id("scene-after").locator(".item.added, .item.turned").count()

@@ -215,6 +215,7 @@ def count_of_lumps(lumping: Lumping) -> str:
 
     Example:
         >>> from flowgraph.language import parse
+        >>> from flowgraph.lumping import lumps
         >>> count_of_lumps(lumps(parse("inputs x\\ny = f(x)\\noutputs y")))
         '1 lump, largest $l = 1$'
     """
