@@ -174,26 +174,37 @@ window.contrast = () => {
   };
   const told = [];
   let count = 0;
-  const walker = document.createTreeWalker(ROOT, NodeFilter.SHOW_TEXT);
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    const element = node.parentElement;
-    if (!node.data.trim() || !element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
-    if (element.closest("title, style, .sr-only, :disabled, [aria-disabled=true]")) continue;
-    const range = document.createRange();
-    range.selectNodeContents(node);
-    const box = range.getBoundingClientRect();
-    if (box.width < 1) continue;
-    const look = getComputedStyle(element);
-    const ink = rgba(element.ownerSVGElement ? look.fill : look.color);
+  const check = (element, text, box, colour) => {
+    const ink = rgba(colour);
     // The layer under the text field that measures how lines wrap is not painted.
-    if (ink[3] === 0 && element.closest("[aria-hidden=true]")) continue;
+    if (ink[3] === 0 && element.closest("[aria-hidden=true]")) return;
     const under = ground(element, box.x + box.width / 2, box.y + box.height / 2);
     const shown = over([...ink.slice(0, 3), ink[3] * opacity(element)], under);
     const [a, b] = [light(shown), light(under)];
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     count++;
-    const words = `"${node.data.trim().slice(0, 40)}" ${element.localName}.${element.getAttribute("class")}`;
-    if (contrast < 4.5) told.push(`${contrast.toFixed(2)} ${words} ${shown.map(Math.round)} on ${under.map(Math.round)}`);
+    const where = `${element.localName}.${element.getAttribute("class")}`;
+    const colours = `${shown.map(Math.round)} on ${under.map(Math.round)}`;
+    if (contrast < 4.5) told.push(`${contrast.toFixed(2)} "${text.trim().slice(0, 40)}" ${where} ${colours}`);
+  };
+  const isShown = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true }) &&
+    !element.closest("title, style, .sr-only, :disabled, [aria-disabled=true]");
+  // What stands in fields is no text of the document.
+  for (const field of ROOT.querySelectorAll("textarea, select, [type=text], [type=search]")) {
+    if (!isShown(field)) continue;
+    const box = field.getBoundingClientRect();
+    check(field, field.value, box, getComputedStyle(field).color);
+    if (field.placeholder) check(field, field.placeholder, box, getComputedStyle(field, "::placeholder").color);
+  }
+  const walker = document.createTreeWalker(ROOT, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    if (!node.data.trim() || !isShown(element)) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const box = range.getBoundingClientRect();
+    const look = getComputedStyle(element);
+    if (box.width >= 1) check(element, node.data, box, element.ownerSVGElement ? look.fill : look.color);
   }
   return [count, told];
 };

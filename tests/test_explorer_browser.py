@@ -170,15 +170,16 @@ def test_a_page_that_begins_with_a_broken_program_says_what_is_wrong(visit: Visi
     explorer.expect_steps(0, 1, 2, 3)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "inputs x\ny = x +", "garbage ☃ '\"<script>alert(1)</script>", "inputs x\n" + "y = (" * 3_000]
-)
-def test_whatever_is_typed_is_answered(visit: Visit, text: str) -> None:
+def test_whatever_is_typed_is_answered(visit: Visit) -> None:
     explorer = visit(GOOD)
-    explorer.type(text)
-    expect(explorer.part("message").first).to_be_visible()
-    expect(explorer.part("editor")).to_have_value(text)
-    explorer.expect_steps(0, 1, 2, 3)
+    texts = ("", "inputs x\ny = x +", "garbage ☃ '\"<script>alert(1)</script>", "inputs x\n" + "y = (" * 3_000)
+    for text in texts:
+        explorer.type(text)
+        expect(explorer.part("message").first).to_be_visible()
+        expect(explorer.part("editor")).to_have_value(text)
+        explorer.expect_steps(0, 1, 2, 3)
+        explorer.type(GOOD)
+        expect(explorer.part("message")).to_have_count(0)
 
 
 # -- programs without an inverse ---------------------------------------------------------------------------------------
