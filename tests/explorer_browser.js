@@ -90,14 +90,21 @@ window.covered = () => {
   return told;
 };
 
-/** Words that lie over other words. */
+const isSticky = (each) => {
+  for (let up = each; up; up = up.parentElement) if (getComputedStyle(up).position === "sticky") return true;
+  return false;
+};
+
+/** Words that lie over other words. What stays in place while the rest scrolls beneath it is asked for by `covered`. */
 window.overlaps = () => {
   const told = [];
   const kinds = "button, input, select, textarea, summary, h1, h2, h3, p, dt, dd, li, label, th, td";
+  const apart = "dialog, .card, .toasts, .sr-only, .brand, .menu, .editor-page, .applications";
   const list = [...ROOT.querySelectorAll(kinds)]
     .filter((each) => each.checkVisibility({ visibilityProperty: true, opacityProperty: true }) &&
-      !each.closest("dialog, .card, .toasts, .sr-only, .brand, .menu, .editor-page, .applications") && each.textContent.trim())
-    .map((each) => [each, each.getBoundingClientRect()]).filter(([, box]) => box.width > 2 && box.height > 2);
+      !each.closest(apart) && each.textContent.trim() && !isSticky(each))
+    .map((each) => [each, each.getBoundingClientRect()])
+    .filter(([, box]) => box.width > 2 && box.height > 2);
   const clip = (each) => {
     let [left, top, right, bottom] = [0, 0, innerWidth, 1e6];
     for (let up = each.parentElement; up; up = up.parentElement) {
