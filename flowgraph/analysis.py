@@ -8,7 +8,7 @@ Reference: arXiv:2411.18786, section on lumps; THEORY sections 5 to 7.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
@@ -37,6 +37,7 @@ from flowgraph.numbers import draw_points
 from flowgraph.orders import legal_order
 from flowgraph.partials import FloatPartials
 from flowgraph.program import Program, require_program, size_text, text_table
+from flowgraph.progress import Tell, silent
 from flowgraph.structure import Blocks, Certificate, Structure, decompose
 from flowgraph.symbolic import accumulate
 
@@ -53,8 +54,6 @@ _POINTS = 12
 
 _SINGULAR = 1e-14
 """A reciprocal condition number at which J is singular to rounding."""
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +130,7 @@ class Analysis:
         return f"<Analysis: {self.program!r}, {verdict}>"
 
 
-def analyze(program: Program, order: Order | None = None, *, progress: Progress | None = None) -> Analysis:
+def analyze(program: Program, order: Order | None = None, *, progress: Tell | None = None) -> Analysis:
     """Find out whether and how well inverse accumulation works on a program.
 
     Args:
@@ -155,7 +154,7 @@ def analyze(program: Program, order: Order | None = None, *, progress: Progress 
         'the lump of lines 2 to 5 exists because t1 stays live to line 4; the best order splits it'
     """
     require_program(program)
-    tell = progress or _silent
+    tell = progress or silent
     tell("structure", 0, 4)
     structure = decompose(program)
     flow = structure.flow
@@ -198,10 +197,6 @@ def analyze(program: Program, order: Order | None = None, *, progress: Progress 
         singular_points=points,
         advice=advice,
     )
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Report nothing."""
 
 
 def _kinds(lumping: Lumping, active: Array) -> Mapping[str, int]:

@@ -5,7 +5,7 @@ Reference: THEORY section 5.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,8 @@ from flowgraph.lump_report import OperationCounts
 from flowgraph.lumping import Lumping, finest_order
 from flowgraph.orders import legal_order
 from flowgraph.program import Program
+from flowgraph.progress import Tell
 from flowgraph.structure import require_invertible
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and how much there is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +46,7 @@ class RankedOrder:
 
 
 def rank_orders(
-    program: Program, orders: Sequence[Sequence[int]], *, progress: Progress | None = None
+    program: Program, orders: Sequence[Sequence[int]], *, progress: Tell | None = None
 ) -> tuple[RankedOrder, ...]:
     """The given orders, the program's own and the best one, by cost, then by number of lumps, each once.
 

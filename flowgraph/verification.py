@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,6 +42,7 @@ from flowgraph.partials import (
 )
 from flowgraph.point_checks import numeric_checks, symbolic_checks
 from flowgraph.program import Program, require_program
+from flowgraph.progress import Tell, silent
 from flowgraph.rewrite.derivation import Application, Pipeline, run
 from flowgraph.rewrite.engine import Effect, Rule, Step
 from flowgraph.symbolic import (
@@ -67,9 +68,6 @@ _TERMS = 400
 
 _FIELD_BITS = math.log2(PRIME) - 1e-9
 """Binary logarithm of the size of every field used, rounded down: primes just below 2⁶¹."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and how much there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +129,7 @@ def verify(
     modes: Mode | str | Iterable[Mode | str] = tuple(Mode),
     seed: int = 0,
     order: Order | None = None,
-    progress: Progress | None = None,
+    progress: Tell | None = None,
 ) -> Verification:
     """Prove that the derived graphs of a program compute J, Jᵀ, J⁻¹ and J⁻ᵀ.
 
@@ -166,7 +164,7 @@ def verify(
     wanted = tuple(dict.fromkeys(Mode(mode) for mode in ([modes] if isinstance(modes, str) else modes)))
     if not wanted:
         raise InputError("no mode is given to verify", expected=", ".join(repr(mode.value) for mode in Mode))
-    tell = progress or _silent
+    tell = progress or silent
     program = in_order(program, order, inverse=any(mode.inverse for mode in wanted))
     if method == "auto":
         method = "exact" if program.n_steps <= EXACT_STEPS else "prime-field"
@@ -221,10 +219,6 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Report nothing."""
 
 
 # -- effects of the rules -------------------------------------------------------------------------------------------
@@ -302,7 +296,7 @@ def _derived(
 # -- over the fraction field ----------------------------------------------------------------------------------------
 
 
-def _exact(program: Program, modes: Sequence[Mode], tell: Progress) -> list[Check]:
+def _exact(program: Program, modes: Sequence[Mode], tell: Tell) -> list[Check]:
     labelling = FractionPartials(program)
     oracle = _Oracle(program, labelling)
     effects = _Effects()
@@ -403,7 +397,7 @@ def points_needed(degree: int, claims: int) -> int:
     return max(1, math.ceil((-MISS_BOUND + math.log2(max(claims, 1))) / (_FIELD_BITS - math.log2(degree))))
 
 
-def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Progress) -> list[Check]:
+def _prime_field(program: Program, modes: Sequence[Mode], seed: int, tell: Tell) -> list[Check]:
     steps, n = program.n_steps, program.n_inputs
     # A tangent has degree T + 1 in the labels and v; the inverse's entries times the product of the pivots, degree 2T.
     degree = 3 * steps + 4

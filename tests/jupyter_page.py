@@ -23,15 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+from benchmarks.explorer_page import FLAGS, chromium_path
+
 PROGRAM = "inputs x, y\nu = f(x)\nv = g(y)\nw = h(u, v)\noutputs w, v"
 START = f"import flowgraph as fg\nwidget = fg.explore({PROGRAM!r})\n"
 PATIENCE = 30_000
@@ -331,7 +324,7 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=list(CHROMIUM))
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         try:
             for host in options.host or HOSTS:
                 HOSTS[host](options.python, options.output, browser)

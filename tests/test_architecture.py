@@ -21,6 +21,7 @@ ROOT = Path(flowgraph.__file__).parent
 LEVELS: Mapping[str, float] = {
     "errors": 0,
     "version": 0,
+    "progress": 0,
     "block_entries": 0.5,
     "operations": 1,
     "labels": 1,

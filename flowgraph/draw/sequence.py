@@ -5,7 +5,7 @@ Reference: arXiv:2411.18786, Fig. 3, in all its steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
@@ -20,6 +20,7 @@ from flowgraph.draw.window import view, window_around
 from flowgraph.draw.writers import stage_options
 from flowgraph.graph import FlowGraph, VertexId
 from flowgraph.modes import Derivation
+from flowgraph.progress import Tell, silent
 
 PANELS = 60
 """The most panels of a figure."""
@@ -37,7 +38,6 @@ _HEAVY = 1.5
 _GAP = 16.0
 _LEADING = 9.0
 
-Tell = Callable[[str, int, int], None]
 Item = TypeVar("Item", Line, Curve)
 
 
@@ -83,15 +83,11 @@ def draw_sequence(derivation: Derivation, tell: Tell | None = None, panels: int 
         ['(0) primal', '(1) carry', '(2) invert', '(3) shift', '(4) unlayer']
     """
     frames = frames_of(derivation, panels)
-    tell = tell or _silent
+    tell = tell or silent
     tell("drawing the sequence", 0, len(frames))
     scenes = _drawn(derivation, frames, tell)
     title = f"{derivation.mode} mode: all {len(derivation.steps)} applications of rules"
     return _page(scenes, [frame.title for frame in frames], title)
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Report nothing."""
 
 
 def _drawn(derivation: Derivation, frames: Sequence[Frame], tell: Tell) -> list[Scene]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from flowgraph.errors import FlowgraphError
-from flowgraph.explorer.distribution import Tell
 from flowgraph.explorer.limits import Limits
 from flowgraph.explorer.messages import Message
 from flowgraph.explorer.reading import Fields
 from flowgraph.explorer.state import State
 from flowgraph.explorer.study import Study, study
+from flowgraph.progress import Tell
 
 
 @dataclass(frozen=True, slots=True)

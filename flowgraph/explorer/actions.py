@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Self, final
 
 from flowgraph.explorer.action import Action, Outcome, PlainAction, shown_study
-from flowgraph.explorer.distribution import Tell
 from flowgraph.explorer.editing import Edit, Open
 from flowgraph.explorer.limits import Limits
 from flowgraph.explorer.messages import Message
@@ -29,6 +28,7 @@ from flowgraph.explorer.reordering import (
     Worst,
 )
 from flowgraph.explorer.state import MODES, TABS, Change, Selection, State
+from flowgraph.progress import Tell
 from flowgraph.rewrite.derivation import Mode
 
 # -- what is looked at ------------------------------------------------------------------------------------------------

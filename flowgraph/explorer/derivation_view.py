@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -37,10 +37,9 @@ from flowgraph.explorer.scene_json import scene_json
 from flowgraph.graph import FlowGraph, VertexId
 from flowgraph.modes import Derivation, Mode
 from flowgraph.program import Program
+from flowgraph.progress import Tell
 from flowgraph.rewrite import RULES, Carry
 from flowgraph.symbolic import graph_rows, push
-
-Tell = Callable[[str, int, int], None]
 
 _PRIMAL = "The program as it stands: one vertex for each value, one edge for each argument."
 _STYLE = LayoutOptions(times=True)

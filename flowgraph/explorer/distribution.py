@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,9 +9,7 @@ from typing import Any
 from flowgraph.errors import NotInvertible
 from flowgraph.explorer.study import Order, Study
 from flowgraph.orders import sample_orders
-
-Tell = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and how much there is."""
+from flowgraph.progress import Tell
 
 _LEAST = 20
 _WORK = 30_000

@@ -7,11 +7,11 @@ from typing import Self, final
 
 from flowgraph.explorer.action import Action, Outcome, readable_study, shown_study
 from flowgraph.explorer.carrying import carried_order
-from flowgraph.explorer.distribution import Tell
 from flowgraph.explorer.limits import Limits
 from flowgraph.explorer.messages import Message
 from flowgraph.explorer.reading import Fields
 from flowgraph.explorer.state import Edited, State, shortened_name
+from flowgraph.progress import Tell
 
 _NAME = 80
 

@@ -19,8 +19,7 @@ from flowgraph.explorer.derived import Case, case, derivation_of
 from flowgraph.language import format_program
 from flowgraph.modes import Mode
 from flowgraph.program import Program
-
-Tell = Callable[[str, int, int], None]
+from flowgraph.progress import Tell, silent
 
 MEDIA: Mapping[str, str] = MappingProxyType(
     {
@@ -108,15 +107,11 @@ def export(
         raise InputError("there is no such file", got=repr(what), expected=", ".join(KINDS))
     if format not in KINDS[what]:
         raise InputError(f"the {what} has no such format", got=repr(format), expected=", ".join(KINDS[what]))
-    tell = tell or _silent
+    tell = tell or silent
     at = case(program, order, mode)
     tell(f"making the {what}", 0, 2)
     data = _MAKERS[what](at, position, format, tell)
     return File(file_name(name, what, at.mode, position, format), MEDIA[format], data)
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Report nothing."""
 
 
 def file_name(name: str, what: str, mode: Mode | str, position: int, format: str) -> str:

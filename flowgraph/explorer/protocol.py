@@ -14,11 +14,11 @@ from typing import Any
 
 from flowgraph.errors import FlowgraphError, InputError, NotInvertible
 from flowgraph.example_programs import examples
-from flowgraph.explorer.actions import ACTIONS, read_action
+from flowgraph.explorer.actions import read_action
 from flowgraph.explorer.commands import commands
 from flowgraph.explorer.derivation_view import Given, application, timeline
 from flowgraph.explorer.details import explain
-from flowgraph.explorer.distribution import Tell, distribution, not_invertible
+from flowgraph.explorer.distribution import distribution, not_invertible
 from flowgraph.explorer.exports import export
 from flowgraph.explorer.limits import LIMITS, Limits
 from flowgraph.explorer.messages import error_json
@@ -28,6 +28,7 @@ from flowgraph.explorer.session import act, view
 from flowgraph.explorer.state import State
 from flowgraph.explorer.study import Study, study
 from flowgraph.language import format_program
+from flowgraph.progress import Tell, silent
 from flowgraph.rewrite.derivation import Mode
 from flowgraph.verification import verify
 
@@ -217,20 +218,9 @@ def answer(
     try:
         fields = Fields(request, "the request")
         handler = fields.choice("kind", KINDS)
-        return reply | handler(Asked(fields, tell or _silent, limits, opened))
+        return reply | handler(Asked(fields, tell or silent, limits, opened))
     except FlowgraphError as error:
         return reply | {"error": error_json(error)}
     except RecursionError:
         too_deep = InputError("the request is nested too deeply", remedy="simplify the program")
         return reply | {"error": error_json(too_deep)}
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Report nothing."""
-
-
-def is_slow(request: object) -> bool:
-    """Whether a request of the kind "step" asks for an action that may take seconds."""
-    action = request.get("action") if isinstance(request, Mapping) else None
-    name = action.get("do") if isinstance(action, Mapping) else None
-    return isinstance(name, str) and name in ACTIONS and ACTIONS[name].slow

@@ -10,7 +10,7 @@ import numpy as np
 from flowgraph.errors import InputError
 from flowgraph.explorer.action import Action, Outcome, PlainAction
 from flowgraph.explorer.carrying import saved_order
-from flowgraph.explorer.distribution import Tell, distribution, not_invertible
+from flowgraph.explorer.distribution import distribution, not_invertible
 from flowgraph.explorer.limits import Limits
 from flowgraph.explorer.messages import Message
 from flowgraph.explorer.order_view import precedence
@@ -18,8 +18,41 @@ from flowgraph.explorer.reading import Fields
 from flowgraph.explorer.state import Moved, Reordered, SavedOrder, Selection, State, moved_step, shortened_name
 from flowgraph.explorer.study import Order, Study, study
 from flowgraph.orders import sample_orders
+from flowgraph.progress import Tell
 
 _NAME = 80
+
+
+@dataclass(frozen=True, slots=True)
+class _Seeded(Action):
+    """An action with random choices.
+
+    Attributes:
+        seed: of the random choices.
+    """
+
+    seed: int
+
+    @classmethod
+    def read(cls, fields: Fields, limits: Limits) -> Self:
+        """Read the seed."""
+        return cls(fields.integer("seed", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Named(Action):
+    """An action on a saved order.
+
+    Attributes:
+        name: the name of the order.
+    """
+
+    name: str
+
+    @classmethod
+    def read(cls, fields: Fields, limits: Limits) -> Self:
+        """Read the name."""
+        return cls(fields.text("name", _NAME))
 
 
 def _reordered(state: State, order: Order | None, label: str, limits: Limits) -> Outcome:
@@ -177,21 +210,10 @@ class Best(PlainAction):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Worst(Action):
-    """The order that costs most of those sampled.
-
-    Attributes:
-        seed: of the sample.
-    """
-
-    seed: int
+class Worst(_Seeded):
+    """The order that costs most of those sampled."""
 
     slow: ClassVar[bool] = True
-
-    @classmethod
-    def read(cls, fields: Fields, limits: Limits) -> Self:
-        """Read the seed."""
-        return cls(fields.integer("seed", 0))
 
     def on(self, state: State, limits: Limits, tell: Tell) -> Outcome:
         """Take it."""
@@ -205,19 +227,8 @@ class Worst(Action):
 
 @final
 @dataclass(frozen=True, slots=True)
-class RandomOrder(Action):
-    """A random legal order.
-
-    Attributes:
-        seed: of the random choices.
-    """
-
-    seed: int
-
-    @classmethod
-    def read(cls, fields: Fields, limits: Limits) -> Self:
-        """Read the seed."""
-        return cls(fields.integer("seed", 0))
+class RandomOrder(_Seeded):
+    """A random legal order."""
 
     def on(self, state: State, limits: Limits, tell: Tell) -> Outcome:
         """Take it."""
@@ -231,19 +242,8 @@ class RandomOrder(Action):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Save(Action):
-    """Keep the order under a name.
-
-    Attributes:
-        name: the name.
-    """
-
-    name: str
-
-    @classmethod
-    def read(cls, fields: Fields, limits: Limits) -> Self:
-        """Read the name."""
-        return cls(fields.text("name", _NAME))
+class Save(_Named):
+    """Keep the order under a name."""
 
     def on(self, state: State, limits: Limits, tell: Tell) -> Outcome:
         """Keep it; an order of that name is replaced."""
@@ -269,19 +269,8 @@ class Save(Action):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Load(Action):
-    """A saved order.
-
-    Attributes:
-        name: its name.
-    """
-
-    name: str
-
-    @classmethod
-    def read(cls, fields: Fields, limits: Limits) -> Self:
-        """Read the name."""
-        return cls(fields.text("name", _NAME))
+class Load(_Named):
+    """A saved order."""
 
     def on(self, state: State, limits: Limits, tell: Tell) -> Outcome:
         """Take it; where the program was edited since, the order nearest to it."""
@@ -294,19 +283,8 @@ class Load(Action):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Forget(Action):
-    """A saved order is no longer wanted.
-
-    Attributes:
-        name: its name.
-    """
-
-    name: str
-
-    @classmethod
-    def read(cls, fields: Fields, limits: Limits) -> Self:
-        """Read the name."""
-        return cls(fields.text("name", _NAME))
+class Forget(_Named):
+    """A saved order is no longer wanted."""
 
     def on(self, state: State, limits: Limits, tell: Tell) -> Outcome:
         """Forget it."""

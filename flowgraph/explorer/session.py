@@ -14,12 +14,13 @@ from flowgraph.explorer.action import Action, Outcome, readable_study, shown_stu
 from flowgraph.explorer.actions import ACTIONS
 from flowgraph.explorer.carrying import saved_order
 from flowgraph.explorer.details import Detail, detail_of
-from flowgraph.explorer.distribution import Tell, costed
+from flowgraph.explorer.distribution import costed
 from flowgraph.explorer.limits import LIMITS, Limits
 from flowgraph.explorer.messages import Message, message_of
 from flowgraph.explorer.order_view import OrderView, order_view
 from flowgraph.explorer.state import State
 from flowgraph.explorer.study import Study, study
+from flowgraph.progress import Tell, silent
 
 _PROGRAMS = 8
 
@@ -204,7 +205,7 @@ def act(state: State, action: Action | None, tell: Tell | None = None, limits: L
     if action is None:
         return settled
     try:
-        outcome = action.on(settled.state, limits, tell or _silent)
+        outcome = action.on(settled.state, limits, tell or silent)
     except FlowgraphError as error:
         # What keeps the text from being shown is told by ``view``.
         known = str(error) == str(_fault_of_text(settled.state.good, limits))
@@ -213,10 +214,6 @@ def act(state: State, action: Action | None, tell: Tell | None = None, limits: L
     # A history from elsewhere may lead to an order that does not fit its text.
     after = _settled(outcome.state, limits)
     return Outcome(after.state, (*settled.messages, *outcome.messages, *after.messages))
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Report nothing."""
 
 
 def _name_of(action: Action) -> str:

@@ -17,9 +17,10 @@ from pathlib import Path
 from flowgraph.draw import FIGURES, figure, render
 from flowgraph.errors import InputError
 from flowgraph.example_programs import Example, examples, examples_folder
+from flowgraph.progress import Tell, silent
 from flowgraph.reproduce.page import page
 from flowgraph.reproduce.publish import Files, put_files, put_folder, require_replaceable
-from flowgraph.reproduce.report import SCHEMA, FigureReport, ProgramReport, Report, Tell, examine, operations_json
+from flowgraph.reproduce.report import SCHEMA, FigureReport, ProgramReport, Report, examine, operations_json
 from flowgraph.version import __version__
 
 __all__ = [
@@ -99,7 +100,7 @@ def report(
     Returns:
         The report, and the files of the figures.
     """
-    say = tell or _silent
+    say = tell or silent
     wanted = tuple(examples() if programs is None else programs)
     say(f"figures 1–{len(FIGURES)}", 0, len(wanted) + 1)
     files = {f"figures/{name}": data for name, data in figure_files().items()}
@@ -154,10 +155,6 @@ def reproduce(
     result, figures = report(programs, command, tell)
     put_folder(output, reproduction_files(result, figures), earlier)
     return result
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Report nothing."""
 
 
 def _names() -> set[str]:

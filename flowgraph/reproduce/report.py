@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +12,7 @@ from flowgraph.draw import draw_graph, render
 from flowgraph.errors import FlowgraphError
 from flowgraph.example_programs import Example
 from flowgraph.modes import Mode, OperationCount, count_operations, derive
+from flowgraph.progress import Tell
 from flowgraph.reproduce.findings import analysis_json, is_singular, singularity
 from flowgraph.verification import Verification, verify
 
@@ -19,9 +20,6 @@ SCHEMA = "flowgraph/reproduction/1"
 
 DRAWN = (Mode.FORWARD, Mode.REVERSE_INVERSE)
 """The modes whose graphs are drawn; the other two are the same graphs with their edges turned round."""
-
-Tell = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and how much there is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,52 +1,28 @@
-"""Draw the pictures of docs/explorer.md: ``python docs/explorer/pictures.py [FOLDER]``.
+"""Draw the pictures of docs/explorer.md: ``python -m benchmarks.explorer_pictures [FOLDER]``.
 
-Starts the explorer, drives Chromium through Playwright, and writes order.png and derivation.png, by default beside this
-file. Needs ``pip install 'flowgraph[explore,dev]'``, Pillow and Chromium.
+Starts the explorer, drives Chromium through Playwright, and writes order.png and derivation.png, by default where the
+documentation has them. Needs ``pip install 'flowgraph[explore,dev]'``, Pillow and Chromium.
 """
 
 from __future__ import annotations
 
 import io
-import re
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from benchmarks.explorer_page import COMMAND, FLAGS, chromium_path, serving
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-HERE = Path(__file__).parent
-EXAMPLES = HERE.parents[1] / "papers_examples"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "explorer"
+PROGRAMS = tuple(str(ROOT / "papers_examples" / name) for name in ("delayed.fg", "figure2.fg"))
 MOST_BYTES = 250_000
-
-
-@contextmanager
-def explorer(*programs: str) -> Iterator[str]:
-    """The address of an explorer with some examples open."""
-    files = [str(EXAMPLES / name) for name in programs]
-    command = [sys.executable, "-m", "flowgraph", "explore", *files, "--no-browser"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield next(found[0] for line in process.stdout if (found := re.search(r"http://127\.0\.0\.1:\d+/", line)))
-        finally:
-            process.terminate()
 
 
 def choose(page: Page, program: str) -> None:
@@ -89,11 +65,10 @@ def derivation(page: Page) -> None:
 
 def main() -> None:
     """Write both pictures."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with explorer("delayed.fg", "figure2.fg") as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+    with serving(*COMMAND, *PROGRAMS) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         for draw in (order, derivation):
             context = browser.new_context(
                 viewport={"width": 1280, "height": 800},
