@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.version import __version__
 
 if TYPE_CHECKING:
+    from flowgraph import ode
     from flowgraph.analysis import Analysis, analyze
     from flowgraph.errors import (
         AccuracyWarning,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
 _HOMES = MappingProxyType(
     {
+        "flowgraph": ("ode",),
         "flowgraph.analysis": ("Analysis", "analyze"),
         "flowgraph.errors": (
             "AccuracyWarning",
@@ -160,6 +162,7 @@ __all__ = [
     "load",
     "lumps",
     "newton",
+    "ode",
     "parse",
     "plan",
     "sample_orders",
@@ -176,7 +179,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'flowgraph' has no attribute {name!r}")
     home, original = _HOME[name]
-    value = getattr(import_module(home), original)
+    # A package is a public name of its own; asking this module for it would come back here.
+    value = import_module(f"{home}.{original}") if home == __name__ else getattr(import_module(home), original)
     globals()[name] = value
     return value
 
