@@ -64,7 +64,8 @@ nb_merge_streams = True
 
 # The kernels that execute the pages read their look from here, and find the command line of this environment.
 os.environ["IPYTHONDIR"] = str(HERE / "_ipython")
-os.environ["COLUMNS"] = "100"
+# What commands print here goes to a page and no terminal, whatever they take it for.
+os.environ |= {"COLUMNS": "96", "TTY_COMPATIBLE": "0"}
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 logging.getLogger("traitlets").setLevel(logging.WARNING)
 

@@ -1,15 +1,4 @@
-"""How the pages draw: sharp pictures of one size and one palette, whichever page makes them.
-
-Every page is executed in a folder of its own that holds the example programs and nothing else, as that of a reader does
-who typed ``flowgraph examples papers_examples``.
-"""
-
-from pathlib import Path
-
-from flowgraph.example_programs import examples_folder
-
-if not Path("papers_examples").exists():
-    Path("papers_examples").symlink_to(examples_folder())
+"""How the pages draw: sharp pictures of one size and one palette, whichever page makes them."""
 
 c = get_config()  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
 
