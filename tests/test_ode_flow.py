@@ -69,7 +69,7 @@ def test_a_step_with_a_default_does_not_depend_on_its_number() -> None:
 
     assert not ode.flow(step, 3).counted
     assert ode.flow(step, 3)([1.0]).tolist() == [8.0]
-    assert ode.flow(np.negative, np.int64(3))([1.0]).tolist() == [-1.0]
+    assert ode.flow(np.negative, np.int64(3))([1.0]).tolist() == [-1.0]  # pyright: ignore[reportArgumentType]
 
 
 def test_discretize_says_the_time_of_each_step() -> None:

@@ -29,8 +29,8 @@ from flowgraph.program import Program
 
 Array = NDArray[Any]
 
-_LIBRARY = Path(__file__).parents[1]
-_INTERNAL = tuple(f"{folder}{os.sep}" for folder in (_LIBRARY, *(Path(m.__file__).parent for m in (np, scipy))))
+_LIBRARY = str(Path(__file__).parents[1])
+_INTERNAL = tuple(folder + os.sep for folder in (_LIBRARY, *np.__path__, *scipy.__path__))
 _APART = 2**30
 """Numbers of values that are recorded apart begin here, so that none of them means anything elsewhere."""
 _SMALL = 16
