@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         SingularJacobian,
         TraceError,
     )
+    from flowgraph.example_programs import example
     from flowgraph.explorer.widget import explore
     from flowgraph.graph import Bundle, Edge, FlowGraph, Vertex
     from flowgraph.language import format_program as format
@@ -78,6 +79,7 @@ _HOMES = MappingProxyType(
             "SingularJacobian",
             "TraceError",
         ),
+        "flowgraph.example_programs": ("example",),
         "flowgraph.explorer.widget": ("explore",),
         "flowgraph.graph": ("Bundle", "Edge", "FlowGraph", "Vertex"),
         "flowgraph.language": ("load", "parse"),
@@ -153,6 +155,7 @@ __all__ = [
     "decompose",
     "derive",
     "enumerate_orders",
+    "example",
     "explore",
     "format",
     "from_sympy",

@@ -1,5 +1,6 @@
-"""Differential equations: one-step methods as functions, and their flows with all four modes."""
+"""Differential equations: one-step methods, and flows in all four modes, discrete and continuous."""
 
+from flowgraph.ode.continuous import Continuous, continuous
 from flowgraph.ode.flow import Flow, discretize, flow
 from flowgraph.ode.steppers import (
     STEPPERS,
@@ -15,9 +16,11 @@ from flowgraph.ode.systems import Separable, lorenz63, lorenz96, lotka_volterra,
 
 __all__ = [
     "STEPPERS",
+    "Continuous",
     "Flow",
     "Separable",
     "Stepper",
+    "continuous",
     "discretize",
     "explicit_euler",
     "flow",
