@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         FlowgraphError,
         GraphError,
         InputError,
+        NonFiniteTrajectory,
         NotApplicable,
         NotInvertible,
         ParseError,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         SingularJacobian,
         TraceError,
     )
+    from flowgraph.example_programs import example
     from flowgraph.explorer.widget import explore
     from flowgraph.graph import Bundle, Edge, FlowGraph, Vertex
     from flowgraph.language import format_program as format
@@ -69,6 +71,7 @@ _HOMES = MappingProxyType(
             "FlowgraphError",
             "GraphError",
             "InputError",
+            "NonFiniteTrajectory",
             "NotApplicable",
             "NotInvertible",
             "ParseError",
@@ -76,6 +79,7 @@ _HOMES = MappingProxyType(
             "SingularJacobian",
             "TraceError",
         ),
+        "flowgraph.example_programs": ("example",),
         "flowgraph.explorer.widget": ("explore",),
         "flowgraph.graph": ("Bundle", "Edge", "FlowGraph", "Vertex"),
         "flowgraph.language": ("load", "parse"),
@@ -126,6 +130,7 @@ __all__ = [
     "Lump",
     "Lumping",
     "Mode",
+    "NonFiniteTrajectory",
     "NotApplicable",
     "NotInvertible",
     "Operation",
@@ -150,6 +155,7 @@ __all__ = [
     "decompose",
     "derive",
     "enumerate_orders",
+    "example",
     "explore",
     "format",
     "from_sympy",

@@ -147,6 +147,48 @@ class Builder:
         self.n_values += count
         return np.arange(first, first + count, dtype=np.int64).reshape(shape)
 
+    def extend(self, block: Program, inputs: Array) -> int:
+        """Append the steps of a program without guards, once for each row of ``inputs``.
+
+        Args:
+            block: the program.
+            inputs: (R, n) the operand that stands for each of its inputs, in each repetition. It may be a value of an
+                earlier repetition: value n + k of the block is value ``first`` + r·T + k of repetition r.
+
+        Returns:
+            ``first``, the number of the first value appended.
+
+        Example:
+            >>> square = Builder(1)
+            >>> block = square.finish(square.append("mul", np.array([0]), np.array([0])))
+            >>> builder = Builder(1)
+            >>> first = builder.extend(block, np.array([[0], [1], [2]]))
+            >>> [str(step) for step in builder.finish(np.array([first + 2])).steps()]
+            ['t1 = x1 * x1', 't2 = t1 * t1', 't3 = t2 * t2']
+        """
+        first, repetitions, n = self.n_values, len(inputs), block.n_inputs
+        self._check_length(repetitions * block.n_steps)
+        self._flush()
+        source = block.operands.astype(np.int64)
+        fixed, given, inner = source < 0, (source >= 0) & (source < n), source >= n
+        numbers = block.constants[-1 - source[fixed]].tolist()
+        operands = np.empty((repetitions, len(source)), dtype=np.int32)
+        operands[:, fixed] = [self.constant(number) for number in numbers]
+        operands[:, given] = inputs[:, source[given]]
+        operands[:, inner] = first + source[inner] - n + block.n_steps * np.arange(repetitions)[:, None]
+        self._operands.append(operands.reshape(-1))
+        codes = block.codes.astype(np.int64)
+        for place, name in enumerate(block.functions):
+            codes[block.codes == -1 - place] = -1 - self._functions.setdefault(name, len(self._functions))
+        arities, lines = np.diff(block.starts), block.lines(np.arange(block.n_steps))
+        runs = np.flatnonzero(np.diff(np.stack([codes, arities, lines]), prepend=-(2**31)).any(axis=0))
+        self._codes += codes[runs].tolist() * repetitions
+        self._counts += np.diff(runs, append=block.n_steps).tolist() * repetitions
+        self._arities += arities[runs].tolist() * repetitions
+        self._lines += lines[runs].tolist() * repetitions
+        self.n_values += repetitions * block.n_steps
+        return first
+
     def _check_length(self, count: int) -> None:
         if self.n_values + count > _LIMIT:
             raise ProgramError("the program is too long", got=f"{self.n_values + count} values", expected=f"{_LIMIT}")
