@@ -9,11 +9,12 @@ from itertools import pairwise
 
 from flowgraph.draw.curves import along
 from flowgraph.draw.panel import SMALL
-from flowgraph.draw.scene import Circle, Ink, Label, Line, Point, Scene
-from flowgraph.draw.text import write
+from flowgraph.draw.scene import Box, Circle, Ink, Label, Line, Point, Scene
+from flowgraph.draw.text import claimed_width, write
 
 _TICK, _MINOR = 2.6, 1.4
 _GAP = 3.0
+_DROP, _LEADING = 7.6, 9.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +71,27 @@ def power(exponent: int) -> str:
 
 
 def bottom_axis(axis: LogAxis, y: float, title: str) -> Scene:
-    """An axis that goes to the right at height y, with ticks and labels below, and what it shows at its end."""
+    """An axis that goes to the right at height y, with ticks and labels below, and what it shows between them."""
     lines = [Line((axis.start, y), (axis.end, y), ink=Ink.MUTED, key="axis")]
     labels: list[Label] = []
     for k in axis.powers:
         x = axis.at(10.0**k)
         lines.append(Line((x, y), (x, y + _TICK), ink=Ink.MUTED))
-        labels.append(write(power(k), (x, y + _TICK + 7.6), SMALL, ink=Ink.MUTED))
+        labels.append(write(power(k), (x, y + _TICK + _DROP), SMALL, ink=Ink.MUTED))
     if axis.every == 1:
         lines += [Line((axis.at(v), y), (axis.at(v), y + _MINOR), ink=Ink.MUTED, width=0.4) for v in axis.minor]
-    labels.append(write(title, (axis.end, y + _TICK + 7.6), SMALL, anchor="end", ink=Ink.MUTED))
+    labels.append(_named(title, axis, y + _TICK + _DROP, [label.box for label in labels]))
     return Scene(0.0, 0.0, lines=tuple(lines), labels=tuple(labels))
+
+
+def _named(title: str, axis: LogAxis, y: float, taken: Sequence[Box]) -> Label:
+    """What an axis shows: at its end; between the last two ticks where one is written there; else a line below."""
+    needed = claimed_width(title, SMALL) + 2 * _GAP
+    if axis.end - (taken[-1][2] if taken else axis.start) >= needed - _GAP:
+        return write(title, (axis.end, y), SMALL, anchor="end", ink=Ink.MUTED)
+    if len(taken) > 1 and taken[-1][0] - taken[-2][2] >= needed:
+        return write(title, ((taken[-1][0] + taken[-2][2]) / 2, y), SMALL, ink=Ink.MUTED)
+    return write(title, ((axis.start + axis.end) / 2, y + _LEADING), SMALL, ink=Ink.MUTED)
 
 
 def left_axis(axis: LogAxis, x: float, title: str) -> Scene:
@@ -126,23 +137,3 @@ def series(
             lines.append(Line(start, end, ink=ink, width=width, key=key))
     circles = tuple(Circle(p, radius, filled=filled, ink=ink, width=0.7) for p in points) if radius else ()
     return Scene(0.0, 0.0, lines=tuple(lines), circles=circles)
-
-
-def slope_mark(x: LogAxis, y: LogAxis, corner: tuple[float, float], factor: float, slope: int) -> Scene:
-    """A right triangle whose long side has a slope in logarithms, with that slope beside its upright side.
-
-    Args:
-        x, y: the axes.
-        corner: the values at its lower left corner.
-        factor: how many times the value of x grows along its foot.
-        slope: its slope, and the text.
-    """
-    left, foot = x.at(corner[0]), y.at(corner[1])
-    right, top = x.at(corner[0] * factor), y.at(corner[1] * factor**slope)
-    lines = (
-        Line((left, foot), (right, foot), ink=Ink.MUTED, width=0.4, key=f"slope {slope}"),
-        Line((right, foot), (right, top), ink=Ink.MUTED, width=0.4, key=f"slope {slope}"),
-        Line((left, foot), (right, top), ink=Ink.MUTED, width=0.4, key=f"slope {slope}"),
-    )
-    label = write(f"${slope}$", (right + _GAP, (foot + top) / 2 + 2.3), SMALL, anchor="start", ink=Ink.MUTED)
-    return Scene(0.0, 0.0, lines=lines, labels=(label,))
