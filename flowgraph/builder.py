@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from flowgraph.errors import ProgramError
 from flowgraph.operations import CODES
 from flowgraph.program import Guard, Program
+from flowgraph.runs import Runs
 
 Array = NDArray[Any]
 
@@ -65,6 +66,7 @@ class Builder:
         self._scalar_constants: dict[float, int] = {}
         self._functions: dict[str, int] = {}
         self._guards: list[Guard] = []
+        self._time_steps: list[tuple[Array, Array]] = []
 
     def constant(self, value: float) -> int:
         """The operand that stands for one constant; equal constants share an entry of the pool."""
@@ -147,13 +149,14 @@ class Builder:
         self.n_values += count
         return np.arange(first, first + count, dtype=np.int64).reshape(shape)
 
-    def extend(self, block: Program, inputs: Array) -> int:
+    def extend(self, block: Program, inputs: Array, time_steps: Array | None = None) -> int:
         """Append the steps of a program without guards, once for each row of ``inputs``.
 
         Args:
             block: the program.
             inputs: (R, n) the operand that stands for each of its inputs, in each repetition. It may be a value of an
                 earlier repetition: value n + k of the block is value ``first`` + r·T + k of repetition r.
+            time_steps: (R,) the number of the time step that each repetition is; None where it is none.
 
         Returns:
             ``first``, the number of the first value appended.
@@ -186,6 +189,8 @@ class Builder:
         self._counts += np.diff(runs, append=block.n_steps).tolist() * repetitions
         self._arities += arities[runs].tolist() * repetitions
         self._lines += lines[runs].tolist() * repetitions
+        if time_steps is not None:
+            self._time_steps.append((first - self.n_inputs + block.n_steps * np.arange(repetitions), time_steps))
         self.n_values += repetitions * block.n_steps
         return first
 
@@ -209,6 +214,19 @@ class Builder:
         """Record that each of ``values`` was > 0 exactly where ``outcomes`` says so."""
         self._guards.append(Guard(np.array(values).reshape(-1), np.array(outcomes, dtype=bool).reshape(-1), line))
 
+    def begin_time_step(self, number: int) -> None:
+        """Say that the steps from here on belong to a time step, from 0; −1 for none."""
+        self._time_steps.append((np.array([self.n_values - self.n_inputs]), np.array([number])))
+
+    def _time_steps_so_far(self) -> Runs | None:
+        if not self._time_steps:
+            return None
+        none = np.array([0]), np.array([-1])
+        starts, numbers = (np.concatenate(column) for column in zip(none, *self._time_steps, strict=True))
+        # Time steps without steps, which begin where the next one does, and what begins at the end.
+        kept = np.append(starts[1:] > starts[:-1], True) & (starts < self.n_values - self.n_inputs)
+        return Runs(starts[kept], numbers[kept])
+
     def finish(self, outputs: Array, names: Sequence[str] | None = None) -> Program:
         """Freeze into a program.
 
@@ -231,7 +249,7 @@ class Builder:
             outputs=np.array(outputs, dtype=np.int32),
             functions=tuple(self._functions),
             names=None if names is None else tuple(names),
-            line_starts=firsts[turns],
-            line_numbers=lines[turns],
+            source_lines=Runs(firsts[turns], lines[turns]),
+            time_steps=self._time_steps_so_far(),
             guards=tuple(self._guards),
         )

@@ -149,27 +149,31 @@ class Flow:
         return np.array(states)
 
     def _traced(self, x: TracedArray) -> Any:
+        recorder = x.recorder
         # Entries that are constants at first, and change, keep a step from being like the next: once per entry.
         attempts = x.size + 1 if not self.counted or isinstance(self.step, Discretized) else 0
-        for k in range(self.T - 1):
-            if attempts:
+        k, after = 0, None
+        while k < self.T and after is None:
+            if attempts and self.T - k > 1:
                 attempts -= 1
                 try:
                     after = self._repeated(x, k)
                 except BranchError:
-                    if x.recorder.point is None:
+                    if recorder.point is None:
                         raise
-                    attempts, after = 0, None
-                if after is not None:
-                    return after
-            x = self._next(x, k)
-        return self._next(x, self.T - 1)
+                    attempts = 0
+            if after is None:
+                recorder.builder.begin_time_step(k)
+                x = self._next(x, k)
+                k += 1
+        recorder.builder.begin_time_step(-1)
+        return x if after is None else after
 
     def _repeated(self, x: TracedArray, k: int) -> Any:
         """The state after step T − 1, from that before step k; None where the steps are to be recorded one by one."""
         step = self.step
         if not self.counted:
-            return repeat(x, self.T - k, lambda x: _checked(step(x), x, k))
+            return repeat(x, self.T - k, lambda x: _checked(step(x), x, k), first=k)
         assert isinstance(step, Discretized)
         try:
             return repeat(
@@ -177,6 +181,7 @@ class Flow:
                 self.T - k,
                 lambda x, t: _checked(step.at(x, t), x, k),
                 times=lambda: step.t0 + np.arange(k, self.T) * step.h,
+                first=k,
             )
         except (TypeError, ValueError):
             # The field wants t to be a number, which it is in a step of its own. What else was wrong is told there.

@@ -5,12 +5,12 @@ function under trace, and the functions of the user's that it names, run as copi
 is a stand-in whose ``zeros``, ``empty``, ``array`` and so on return traced arrays, and whose every other name is
 NumPy's own. NumPy itself is not touched, and nothing outlives the trace.
 
-What is reached: the function itself (also a bound method, a callable object, ``functools.partial`` with what it binds),
-the functions and objects named in its globals and its closures, the methods of such objects, and the functions that
-objects of the library hold (those with a method ``with_functions``), each in turn. An object is replaced by one of a
-subclass that shares its attributes, a module by one that asks it. What is not reached: functions in attributes
-of objects, objects that the function creates, installed packages, functions that assign globals, ``super()``. There,
-creating an array and assigning a traced value into it is an error that names the remedy.
+What is reached: the function itself (also a bound method, a callable object, ``functools.partial`` and what it binds by
+position), the functions and objects named in its globals and its closures, the methods of such objects, and the
+functions that an object of the library holds (``with_functions`` says which), each in turn. An object is replaced by
+one of a subclass that shares its attributes, a module by one that asks it. What is not reached: functions in other
+attributes of objects, objects that the function creates, installed packages, functions that assign globals,
+``super()``. There, creating an array and assigning a traced value into it is an error that names the remedy.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ class _Rebinder:
         if isinstance(value, MethodType):
             return MethodType(self.replace(value.__func__), self.replace(value.__self__))
         if type(value) is functools.partial:
-            keywords = {name: self.replace(part) for name, part in value.keywords.items()}
-            return functools.partial(self.replace(value.func), *map(self.replace, value.args), **keywords)
+            arguments = map(self.replace, value.args)
+            return functools.partial(self.replace(value.func), *arguments, **value.keywords)
         if isinstance(value, ModuleType):
             return value if _foreign(value.__name__, getattr(value, "__file__", None)) else self._module(value)
         if _holds_functions(value):
@@ -193,13 +193,9 @@ class _Rebinder:
         """The same cell, so that ``nonlocal`` works, unless what it holds is to be replaced."""
         content = _content(cell)
         kinds = (FunctionType, MethodType, functools.partial, *self._types)
-        if (
-            not isinstance(content, (ModuleType, *kinds))
-            and not _has_plain_class(content)
-            and not _holds_functions(content)
-        ):
-            return cell
-        return self._cells.setdefault(id(cell), CellType())
+        if isinstance(content, (ModuleType, *kinds)) or _has_plain_class(content) or _holds_functions(content):
+            return self._cells.setdefault(id(cell), CellType())
+        return cell
 
     def _is_foreign(self, function: FunctionType) -> bool:
         home = _package(function) == self._home and self._home not in _FOREIGN

@@ -213,14 +213,15 @@ class Recorder:
             self._values.extend(np.broadcast_to(numbers, results.shape))
         return results
 
-    def repeat(self, block: Program, inputs: Array) -> None:
+    def repeat(self, block: Program, inputs: Array, time_steps: Array) -> None:
         """Append the steps of a block once for each row of its inputs, as ``Builder.extend`` does.
 
         Args:
             block: a program without guards.
             inputs: (R, n) codes.
+            time_steps: (R,) the numbers of the time steps.
         """
-        self.builder.extend(block, self._pool(inputs))
+        self.builder.extend(block, self._pool(inputs), time_steps)
         if self.point is not None:
             self._repeated.append((block, inputs))
 

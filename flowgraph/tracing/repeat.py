@@ -41,6 +41,7 @@ def repeat(
     turn: Callable[..., Any],
     *,
     times: Callable[[], Any] | None = None,
+    first: int = 0,
 ) -> TracedArray | None:
     """x after some turns of a loop, of which one is recorded.
 
@@ -50,6 +51,7 @@ def repeat(
         turn: ``turn(x)``, or ``turn(x, t)`` where times are given, is (n,) the state after a turn. It depends on
             nothing else that changes from turn to turn.
         times: gives (turns,) the time t of each turn; asked only if the turn reads t.
+        first: the number of the first turn, for messages.
 
     Returns:
         The state after the loop; None, with nothing recorded, where the turns are not alike, because an entry of the
@@ -79,7 +81,7 @@ def repeat(
         block, columns = _without_clock(recorder, block, times)
         given = np.column_stack([given[:, : u + m], columns]) if columns.size else given[:, : u + m]
     last = _fill(given, slice(u, u + m), state[moving], block.program, recorder.builder.n_values)
-    recorder.repeat(block.program, given)
+    recorder.repeat(block.program, given, np.arange(first, first + turns))
     result = state.copy()
     result[moving] = last
     return TracedArray(recorder, result)
@@ -139,8 +141,6 @@ def _without_clock(recorder: Recorder, block: Block, times: Callable[[], Any]) -
     values = np.concatenate([np.arange(clock), needed, n + np.flatnonzero(kept)]).astype(np.int64)
     renumber = np.zeros(program.n_values, dtype=np.int32)
     renumber[values] = np.arange(len(values), dtype=np.int32)
-    lines = program.lines(np.flatnonzero(kept))
-    turns = np.flatnonzero(np.diff(lines, prepend=-1))
     slim = replace(
         program,
         n_inputs=clock + len(needed),
@@ -148,8 +148,7 @@ def _without_clock(recorder: Recorder, block: Block, times: Callable[[], Any]) -
         starts=np.concatenate([[0], np.cumsum(np.diff(program.starts)[kept])]),
         operands=np.where(read >= 0, renumber[np.maximum(read, 0)], read),
         outputs=renumber[program.outputs],
-        line_starts=turns,
-        line_numbers=lines[turns],
+        source_lines=program.source_lines and program.source_lines.taken(np.flatnonzero(kept)),
     )
     return replace(block, program=slim), np.array([columns[value] for value in needed], dtype=np.int64).T
 
