@@ -154,7 +154,7 @@ def yoshida4(system: Separable, x: Any, h: Any, t: Any = 0.0) -> Any:
         array([ 0.8786, -0.4789])
     """
     q, p = _separated(system, x, h)
-    before = 0.0
+    before = 0
     for weight in YOSHIDA_WEIGHTS:
         p = p + (before + weight) / 2 * h * _part(system, "force", q)
         q = q + weight * h * _part(system, "velocity", p)
