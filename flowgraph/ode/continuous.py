@@ -113,11 +113,10 @@ class _Integrator:
         k = int(np.argmax(np.where(np.isfinite(end), np.abs(end), np.inf)))
         raise NonFiniteTrajectory(
             f"{what} cannot be continued to t = {span[1]:g}",
-            where=f"t = {solution.t[-1]:.12g}",
-            got=f"entry {k} is {end[k]:.6g}; {self.method}: {solution.message}",
+            where=f"t = {solution.t[-1]:.9g}",
+            got=f"entry {k} is {end[k]:.6g}; {self.method} finds no time step that is short enough",
             expected="a solution that exists, and is finite, on the whole interval",
-            remedy="end before that time; a solution that blows up, leaves the domain of F or is stiff ends like this "
-            "(for a stiff one, try method='Radau')",
+            remedy="end before that time; where the equation is stiff, try method='Radau'",
             entry=k,
             trajectory=solution.y.T,
         )
