@@ -58,12 +58,14 @@ myst_heading_anchors = 3
 nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_timeout = 120
-nb_execution_raise_on_error = True
+nb_execution_raise_on_error = False
 nb_execution_show_tb = True
 nb_merge_streams = True
 
 # The kernels that execute the pages read their look from here, and find the command line of this environment.
 os.environ["IPYTHONDIR"] = str(HERE / "_ipython")
+# What commands print here goes to a page and no terminal, whatever they take it for.
+os.environ |= {"COLUMNS": "96", "TTY_COMPATIBLE": "0"}
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 logging.getLogger("traitlets").setLevel(logging.WARNING)
 

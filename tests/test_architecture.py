@@ -27,6 +27,7 @@ LEVELS: Mapping[str, float] = {
     "labels": 1,
     "problems": 1,
     "liveness": 2,
+    "runs": 2,
     "graph": 2,
     "expressions": 2,
     "program": 3,
