@@ -26,6 +26,7 @@ LEVELS: Mapping[str, float] = {
     "operations": 1,
     "labels": 1,
     "liveness": 2,
+    "runs": 2,
     "graph": 2,
     "expressions": 2,
     "program": 3,

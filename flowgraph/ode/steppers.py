@@ -204,17 +204,29 @@ STEPPERS: Mapping[str, Stepper] = MappingProxyType(
 """The steppers by name."""
 
 
+def require_time_step(h: Any) -> None:
+    """Raise ``InputError`` unless h may be a time step: a finite number that is not 0, or a traced one or a symbol.
+
+    Example:
+        >>> require_time_step(0)
+        Traceback (most recent call last):
+        flowgraph.errors.InputError: h is no time step
+          got:      0
+          expected: a finite number that is not 0; h < 0 runs backward
+    """
+    number = isinstance(h, (int, float, np.integer, np.floating)) and not isinstance(h, bool)
+    # What is no float (a traced number, a symbol, a complex perturbation) cannot be asked for its value.
+    if np.ndim(h) or h is None or isinstance(h, (bool, np.bool, str)) or (number and (h == 0 or not isfinite(h))):
+        raise InputError(
+            "h is no time step",
+            got=f"an array of shape {np.shape(h)}" if np.ndim(h) else repr(h),
+            expected="a finite number that is not 0; h < 0 runs backward",
+        )
+
+
 def _state(x: Any, h: Any) -> Any:
     """x as a vector, once h is known to be a time step."""
-    if not isinstance(h, TracedArray):
-        if isinstance(h, bool) or not isinstance(h, (int, float, np.integer, np.floating)):
-            # A symbol (SymPy, mpmath, a complex perturbation) cannot be asked for its value.
-            if isinstance(h, (bool, str)) or h is None or np.ndim(h):
-                raise _no_time_step(h)
-        elif h == 0 or not isfinite(h):
-            raise _no_time_step(h)
-    elif h.ndim:
-        raise _no_time_step(h)
+    require_time_step(h)
     state = x if isinstance(x, TracedArray) else np.asarray(x)
     if state.ndim != 1:
         raise InputError(
@@ -224,11 +236,6 @@ def _state(x: Any, h: Any) -> Any:
             remedy="flatten it with np.ravel, and reshape it inside the field",
         )
     return state
-
-
-def _no_time_step(h: Any) -> InputError:
-    got = f"an array of shape {np.shape(h)}" if np.ndim(h) else repr(h)
-    return InputError("h is no time step", got=got, expected="a finite number that is not 0; h < 0 runs backward")
 
 
 def _slope(F: Any, x: Any, t: Any) -> Any:

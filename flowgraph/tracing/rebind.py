@@ -115,6 +115,8 @@ class _Rebinder:
             return functools.partial(self.replace(value.func), *arguments, **value.keywords)
         if isinstance(value, ModuleType):
             return value if _foreign(value.__name__, getattr(value, "__file__", None)) else self._module(value)
+        if _holds_functions(value):
+            return value.with_functions(self.replace)
         return self._object(value) if _has_plain_class(value) else value
 
     def _function(self, function: FunctionType) -> FunctionType:
@@ -191,7 +193,11 @@ class _Rebinder:
         """The same cell, so that ``nonlocal`` works, unless what it holds is to be replaced."""
         content = _content(cell)
         kinds = (FunctionType, MethodType, functools.partial, *self._types)
-        if not isinstance(content, (ModuleType, *kinds)) and not _has_plain_class(content):
+        if (
+            not isinstance(content, (ModuleType, *kinds))
+            and not _has_plain_class(content)
+            and not _holds_functions(content)
+        ):
             return cell
         return self._cells.setdefault(id(cell), CellType())
 
@@ -225,6 +231,11 @@ def _has_plain_class(value: Any) -> bool:
         and hasattr(value, "__dict__")
         and not any(vars(base).get("__slots__") or _SIDE_EFFECTS & vars(base).keys() for base in bases)
     )
+
+
+def _holds_functions(value: Any) -> bool:
+    """Whether a value is an object of the library's that holds functions of the user's, such as a ``Flow``."""
+    return _package(type(value)) == "flowgraph" and hasattr(type(value), "with_functions")
 
 
 def _accessors(attribute: property) -> tuple[Any, ...]:
