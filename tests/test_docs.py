@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -29,10 +30,10 @@ PAGES = {
 }
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-# A package whose names have an entry each, beside fg itself.
-PACKAGES = tuple(
-    name for name in ("draw", "ode", "codegen", "problems") if (ROOT / "flowgraph" / name).is_dir() or name == "problems"
-)
+PACKAGES = tuple(name for name in ("draw", "ode", "codegen") if find_spec(f"flowgraph.{name}"))
+
+CELL = "{code-cell} python"
+WIDEST = 88
 
 _ENTRY = re.compile(r"^\.\. auto(?:function|class|data|exception):: ([\w.]+)", flags=re.MULTILINE)
 
@@ -92,7 +93,13 @@ def entries() -> Counter[str]:
 def test_every_public_name_has_one_entry_in_the_reference(package: str) -> None:
     submodules = {f"flowgraph.{name}" for name in PACKAGES}
     found = entries()
-    assert {name: found[name] for name in public(import_module(package)) if name not in submodules and found[name] != 1} == {}
+    names = [name for name in public(import_module(package)) if name not in submodules]
+    assert names
+    assert {name: found[name] for name in names if found[name] != 1} == {}
+
+
+def test_the_problems_have_entries() -> None:
+    assert {"flowgraph.problems.PROBLEMS", "flowgraph.problems.Problem"} <= entries().keys()
 
 
 def test_every_entry_of_the_reference_is_something() -> None:
@@ -148,7 +155,7 @@ def test_every_command_of_a_page_is_one(page: str, words: list[str], folder: Pat
 
 
 def test_the_commands_of_the_ten_minutes_are_those_whose_output_is_shown() -> None:
-    cells = [block for block in fences(PAGES["start"], "{code-cell} python") if "\n!" in block]
+    cells = [block for block in fences(PAGES["start"], CELL) if "\n!" in block]
     shown = [line[1:] for block in cells for line in block.splitlines() if line.startswith("!")]
     typed = [line for block in fences(PAGES["start"], "sh") for line in block.splitlines()]
     assert len(shown) > 3
@@ -166,8 +173,18 @@ def test_the_reference_of_the_commands_is_generated() -> None:
     assert "\n% figures\n" in PAGES["gallery"]
 
 
-def test_public_names_are_written_as_they_are() -> None:
-    """``fg.name`` in the text of a page is a name of fg."""
-    for page, text in PAGES.items():
-        named = set(re.findall(r"`fg\.(\w+)", text))
-        assert named <= set(fg.__all__) | {"draw"}, page
+# -- what fits ---------------------------------------------------------------------------------------------------------
+
+
+def wide(text: str) -> list[str]:
+    """Lines of cells that a reader would have to scroll for."""
+    return [line for block in fences(text, CELL) for line in block.splitlines() if len(line) > WIDEST]
+
+
+@pytest.mark.parametrize("page", [page for page, text in PAGES.items() if fences(text, CELL)])
+def test_the_code_of_a_page_fits_into_it(page: str) -> None:
+    assert wide(PAGES[page]) == []
+
+
+def test_a_wide_line_is_caught() -> None:
+    assert wide(f"# Title\n\n```{CELL}\n{'x' * 88}\n{'y' * 89}\n```\n") == ["y" * 89]

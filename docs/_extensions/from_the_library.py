@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-PACKAGES = ("draw", "rewrite")
+PACKAGES = tuple(name for name in ("draw", "ode", "codegen", "rewrite") if find_spec(f"flowgraph.{name}"))
 
 _ARXIV = re.compile(r"(?<![`/])arXiv:(\d{4}\.\d{5})")
 _DOI = re.compile(r"(?<![`/])doi:(10\.\d{4,}/[^\s,;)]*[^\s,;).])")
