@@ -17,7 +17,6 @@ import click
 import pytest
 from markdown_it import MarkdownIt
 
-import flowgraph as fg
 from flowgraph.cli import main
 from flowgraph.example_programs import examples_folder
 
