@@ -42,8 +42,10 @@ figures: $(READY)
 check-figures: $(READY)
 	@$(BIN)/flowgraph figures --output figures --check
 
-# Strict: a warning, or a cell that raises, fails the build. Numbers on the pages are of this run.
+# Strict: a warning, or a cell that raises, fails the build. From nothing, so that every number is one of this run.
 docs: $(READY)
+	@echo "building the site; every page is executed, which takes a few minutes ..."
+	@rm -rf docs/_build
 	@$(BIN)/sphinx-build -q -W --keep-going -j auto -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

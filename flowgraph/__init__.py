@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.version import __version__
 
 if TYPE_CHECKING:
+    from flowgraph import ode
     from flowgraph.analysis import Analysis, analyze
     from flowgraph.errors import (
         AccuracyWarning,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         FlowgraphError,
         GraphError,
         InputError,
+        NonFiniteTrajectory,
         NotApplicable,
         NotInvertible,
         ParseError,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         SingularJacobian,
         TraceError,
     )
+    from flowgraph.example_programs import example
     from flowgraph.explorer.widget import explore
     from flowgraph.graph import Bundle, Edge, FlowGraph, Vertex
     from flowgraph.language import format_program as format
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
 
 _HOMES = MappingProxyType(
     {
+        "flowgraph": ("ode",),
         "flowgraph.analysis": ("Analysis", "analyze"),
         "flowgraph.errors": (
             "AccuracyWarning",
@@ -67,6 +71,7 @@ _HOMES = MappingProxyType(
             "FlowgraphError",
             "GraphError",
             "InputError",
+            "NonFiniteTrajectory",
             "NotApplicable",
             "NotInvertible",
             "ParseError",
@@ -74,6 +79,7 @@ _HOMES = MappingProxyType(
             "SingularJacobian",
             "TraceError",
         ),
+        "flowgraph.example_programs": ("example",),
         "flowgraph.explorer.widget": ("explore",),
         "flowgraph.graph": ("Bundle", "Edge", "FlowGraph", "Vertex"),
         "flowgraph.language": ("load", "parse"),
@@ -124,6 +130,7 @@ __all__ = [
     "Lump",
     "Lumping",
     "Mode",
+    "NonFiniteTrajectory",
     "NotApplicable",
     "NotInvertible",
     "Operation",
@@ -148,6 +155,7 @@ __all__ = [
     "decompose",
     "derive",
     "enumerate_orders",
+    "example",
     "explore",
     "format",
     "from_sympy",
@@ -160,6 +168,7 @@ __all__ = [
     "load",
     "lumps",
     "newton",
+    "ode",
     "parse",
     "plan",
     "sample_orders",
@@ -176,7 +185,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'flowgraph' has no attribute {name!r}")
     home, original = _HOME[name]
-    value = getattr(import_module(home), original)
+    # A package is a public name of its own; asking this module for it would come back here.
+    value = import_module(f"{home}.{original}") if home == __name__ else getattr(import_module(home), original)
     globals()[name] = value
     return value
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from flowgraph.errors import ProgramError
 from flowgraph.operations import CODES
 from flowgraph.program import Guard, Program
+from flowgraph.runs import Runs
 
 Array = NDArray[Any]
 
@@ -65,6 +66,7 @@ class Builder:
         self._scalar_constants: dict[float, int] = {}
         self._functions: dict[str, int] = {}
         self._guards: list[Guard] = []
+        self._time_steps: list[tuple[Array, Array]] = []
 
     def constant(self, value: float) -> int:
         """The operand that stands for one constant; equal constants share an entry of the pool."""
@@ -147,6 +149,51 @@ class Builder:
         self.n_values += count
         return np.arange(first, first + count, dtype=np.int64).reshape(shape)
 
+    def extend(self, block: Program, inputs: Array, time_steps: Array | None = None) -> int:
+        """Append the steps of a program without guards, once for each row of ``inputs``.
+
+        Args:
+            block: the program.
+            inputs: (R, n) the operand that stands for each of its inputs, in each repetition. It may be a value of an
+                earlier repetition: value n + k of the block is value ``first`` + r·T + k of repetition r.
+            time_steps: (R,) the number of the time step that each repetition is; None where it is none.
+
+        Returns:
+            ``first``, the number of the first value appended.
+
+        Example:
+            >>> square = Builder(1)
+            >>> block = square.finish(square.append("mul", np.array([0]), np.array([0])))
+            >>> builder = Builder(1)
+            >>> first = builder.extend(block, np.array([[0], [1], [2]]))
+            >>> [str(step) for step in builder.finish(np.array([first + 2])).steps()]
+            ['t1 = x1 * x1', 't2 = t1 * t1', 't3 = t2 * t2']
+        """
+        first, repetitions, n = self.n_values, len(inputs), block.n_inputs
+        self._check_length(repetitions * block.n_steps)
+        self._flush()
+        source = block.operands.astype(np.int64)
+        fixed, given, inner = source < 0, (source >= 0) & (source < n), source >= n
+        numbers = block.constants[-1 - source[fixed]].tolist()
+        operands = np.empty((repetitions, len(source)), dtype=np.int32)
+        operands[:, fixed] = [self.constant(number) for number in numbers]
+        operands[:, given] = inputs[:, source[given]]
+        operands[:, inner] = first + source[inner] - n + block.n_steps * np.arange(repetitions)[:, None]
+        self._operands.append(operands.reshape(-1))
+        codes = block.codes.astype(np.int64)
+        for place, name in enumerate(block.functions):
+            codes[block.codes == -1 - place] = -1 - self._functions.setdefault(name, len(self._functions))
+        arities, lines = np.diff(block.starts), block.lines(np.arange(block.n_steps))
+        runs = np.flatnonzero(np.diff(np.stack([codes, arities, lines]), prepend=-(2**31)).any(axis=0))
+        self._codes += codes[runs].tolist() * repetitions
+        self._counts += np.diff(runs, append=block.n_steps).tolist() * repetitions
+        self._arities += arities[runs].tolist() * repetitions
+        self._lines += lines[runs].tolist() * repetitions
+        if time_steps is not None:
+            self._time_steps.append((first - self.n_inputs + block.n_steps * np.arange(repetitions), time_steps))
+        self.n_values += repetitions * block.n_steps
+        return first
+
     def _check_length(self, count: int) -> None:
         if self.n_values + count > _LIMIT:
             raise ProgramError("the program is too long", got=f"{self.n_values + count} values", expected=f"{_LIMIT}")
@@ -166,6 +213,19 @@ class Builder:
     def guard(self, values: Array, outcomes: Array, line: int = 0) -> None:
         """Record that each of ``values`` was > 0 exactly where ``outcomes`` says so."""
         self._guards.append(Guard(np.array(values).reshape(-1), np.array(outcomes, dtype=bool).reshape(-1), line))
+
+    def begin_time_step(self, number: int) -> None:
+        """Say that the steps from here on belong to a time step, from 0; −1 for none."""
+        self._time_steps.append((np.array([self.n_values - self.n_inputs]), np.array([number])))
+
+    def _time_steps_so_far(self) -> Runs | None:
+        if not self._time_steps:
+            return None
+        none = np.array([0]), np.array([-1])
+        starts, numbers = (np.concatenate(column) for column in zip(none, *self._time_steps, strict=True))
+        # Time steps without steps, which begin where the next one does, and what begins at the end.
+        kept = np.append(starts[1:] > starts[:-1], True) & (starts < self.n_values - self.n_inputs)
+        return Runs(starts[kept], numbers[kept])
 
     def finish(self, outputs: Array, names: Sequence[str] | None = None) -> Program:
         """Freeze into a program.
@@ -189,7 +249,7 @@ class Builder:
             outputs=np.array(outputs, dtype=np.int32),
             functions=tuple(self._functions),
             names=None if names is None else tuple(names),
-            line_starts=firsts[turns],
-            line_numbers=lines[turns],
+            source_lines=Runs(firsts[turns], lines[turns]),
+            time_steps=self._time_steps_so_far(),
             guards=tuple(self._guards),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class FlowgraphError(Exception):
     """Base class of all errors a user can cause.
@@ -108,6 +110,30 @@ class DomainError(FlowgraphError, ValueError):
         super().__init__(what, **told)
         self.step = step
         self.members = members
+
+
+class NonFiniteTrajectory(FlowgraphError, ArithmeticError):
+    """A one-step method that led to a state that is not finite.
+
+    Attributes:
+        k: number of the time step, from 0, after which the state is not finite; or None.
+        entry: the first entry of the state that is not finite; or None.
+        trajectory: (k + 1, n) the states before, an array; or None.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        k: int | None = None,
+        entry: int | None = None,
+        trajectory: Any = None,
+        **told: str | None,
+    ) -> None:
+        super().__init__(what, **told)
+        self.k = k
+        self.entry = entry
+        self.trajectory = trajectory
 
 
 class NotInvertible(FlowgraphError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 
@@ -89,6 +90,32 @@ def examples(folder: Path | None = None) -> tuple[Example, ...]:
     if not found:
         raise InputError("the folder holds no program", where=str(place), expected="files that end in .fg or .py")
     return found
+
+
+def example(name: str) -> Program:
+    """An example program that comes with flowgraph.
+
+    Args:
+        name: as ``flowgraph examples`` lists it, with or without ``.fg``.
+
+    Raises:
+        InputError: there is no such example.
+
+    Example:
+        >>> example("figure2")
+        <Program: 3 inputs, 2 steps, 3 outputs>
+    """
+    known = {found.name: found for found in examples()}
+    found = known.get(name) or known.get(f"{name}.fg")
+    if found is None:
+        near = get_close_matches(str(name), [*known, *(known_as.removesuffix(".fg") for known_as in known)], n=1)
+        raise InputError(
+            "there is no such example program",
+            got=repr(name),
+            expected=f"one of {', '.join(known)}",
+            remedy=f"did you mean {near[0]!r}?" if near else "fg.load reads a file of your own",
+        )
+    return found.program()
 
 
 def _files(place: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from flowgraph.errors import InputError, ProgramError
 from flowgraph.liveness import Kind, Liveness, analyse, registers
 from flowgraph.operations import CODES, OPERATIONS, Operation
+from flowgraph.runs import Runs
 
 Array = NDArray[Any]
 
@@ -57,6 +58,7 @@ class Step:
         operands: value numbers ≥ 0, or −1 − i for constant i of the program's pool.
         texts: the operands as names and numbers.
         line: 1-based line of the source, 0 where unknown.
+        time_step: number of the time step that it belongs to, from 0; −1 where it belongs to none.
     """
 
     index: int
@@ -66,6 +68,7 @@ class Step:
     operands: tuple[int, ...]
     texts: tuple[str, ...]
     line: int
+    time_step: int = -1
 
     @property
     def right_hand_side(self) -> str:
@@ -108,8 +111,8 @@ class Program:
         outputs: (m,) value numbers.
         functions: names of the uninterpreted functions, code −1 − i.
         names: names of all values, or None for x1 … xn and t1 … tT.
-        line_starts: first step of each run of steps that come from one source line.
-        line_numbers: the 1-based source line of each run.
+        source_lines: the 1-based source line of each step, 0 where unknown; or None.
+        time_steps: the time step of a flow that each step belongs to, from 0, −1 where to none; or None.
         guards: the branches that tracing took.
 
     Example:
@@ -127,16 +130,15 @@ class Program:
     outputs: Array
     functions: tuple[str, ...] = ()
     names: tuple[str, ...] | None = None
-    line_starts: Array | None = None
-    line_numbers: Array | None = None
+    source_lines: Runs | None = None
+    time_steps: Runs | None = None
     guards: tuple[Guard, ...] = ()
 
     def __post_init__(self) -> None:
         columns = (self.codes, self.starts, self.operands, self.constants, self.outputs)
         watched = (column for guard in self.guards for column in (guard.values, guard.outcomes))
-        for column in (*columns, self.line_starts, self.line_numbers, *watched):
-            if column is not None:
-                column.setflags(write=False)
+        for column in (*columns, *watched):
+            column.setflags(write=False)
         _check(self)
 
     # -- sizes ------------------------------------------------------------------------------------------------------
@@ -176,23 +178,11 @@ class Program:
 
     def line(self, step: int) -> int:
         """The 1-based source line of a step, 0 where unknown."""
-        if self.line_starts is None or self.line_numbers is None or len(self.line_starts) == 0:
-            return 0
-        return int(self.line_numbers[np.searchsorted(self.line_starts, step, side="right") - 1])
+        return int(self.lines(np.array([step]))[0])
 
     def lines(self, steps: Array) -> Array:
         """The 1-based source lines of some steps, 0 where unknown."""
-        if self.line_starts is None or self.line_numbers is None or len(self.line_starts) == 0:
-            return np.zeros(len(steps), dtype=np.int64)
-        return self.line_numbers[np.searchsorted(self.line_starts, steps, side="right") - 1]
-
-    def _lines_of(self, steps: Array) -> tuple[Array | None, Array | None]:
-        """The runs of source lines of some of the steps, in the order given."""
-        if self.line_starts is None or self.line_numbers is None or len(self.line_starts) == 0:
-            return self.line_starts, self.line_numbers
-        lines = self.lines(steps)
-        turns = np.flatnonzero(np.diff(lines, prepend=-1))
-        return turns, lines[turns]
+        return _numbers_of(self.source_lines, steps, 0)
 
     def operand_text(self, operand: int) -> str:
         """An operand as a name or a number."""
@@ -217,6 +207,7 @@ class Program:
             operands=operands,
             texts=tuple(self.operand_text(o) for o in operands),
             line=self.line(index),
+            time_step=int(_numbers_of(self.time_steps, np.array([index]), -1)[0]),
         )
 
     def steps(self) -> Iterator[Step]:
@@ -256,7 +247,7 @@ class Program:
         renumber = np.cumsum(kept) - 1
         counts = np.diff(self.starts)
         operands = self.operands[np.repeat(needed, counts)]
-        line_starts, line_numbers = self._lines_of(np.flatnonzero(needed))
+        kept_steps = np.flatnonzero(needed)
         return replace(
             self,
             codes=self.codes[needed],
@@ -264,8 +255,8 @@ class Program:
             operands=np.where(operands >= 0, renumber[np.maximum(operands, 0)], operands).astype(self.operands.dtype),
             outputs=renumber[self.outputs].astype(self.outputs.dtype),
             names=None if self.names is None else tuple(self.names[k] for k in np.flatnonzero(kept)),
-            line_starts=line_starts,
-            line_numbers=line_numbers,
+            source_lines=self.source_lines and self.source_lines.taken(kept_steps),
+            time_steps=self.time_steps and self.time_steps.taken(kept_steps),
             guards=tuple(replace(g, values=renumber[g.values]) for g in self.guards),
         )
 
@@ -296,7 +287,6 @@ class Program:
         starts = np.concatenate([[0], np.cumsum(counts)])
         places = np.repeat(self.starts[order] - starts[:-1], counts) + np.arange(starts[-1])
         operands = self.operands[places]
-        line_starts, line_numbers = self._lines_of(order)
         return replace(
             self,
             codes=self.codes[order],
@@ -304,8 +294,8 @@ class Program:
             operands=np.where(operands >= 0, renumber[np.maximum(operands, 0)], operands).astype(self.operands.dtype),
             outputs=renumber[self.outputs].astype(self.outputs.dtype),
             names=tuple(self.name(int(v)) for v in values),
-            line_starts=line_starts,
-            line_numbers=line_numbers,
+            source_lines=self.source_lines and self.source_lines.taken(order),
+            time_steps=self.time_steps and self.time_steps.taken(order),
             guards=tuple(replace(g, values=renumber[g.values]) for g in self.guards),
         )
 
@@ -389,6 +379,7 @@ class Program:
                     "known": step.operation is not None,
                     "operands": [self.name(o) if o >= 0 else float(self.constants[-1 - o]) for o in step.operands],
                     "line": step.line,
+                    **({"time step": step.time_step} if step.time_step >= 0 else {}),
                 }
                 for step in self.steps()
             ],
@@ -411,6 +402,11 @@ class Program:
             ProgramError: the object is not of that schema.
         """
         return _from_json(data)
+
+
+def _numbers_of(runs: Runs | None, steps: Array, missing: int) -> Array:
+    """The numbers of some steps, or the same one for all where there are no runs."""
+    return np.full(len(steps), missing) if runs is None or len(runs.starts) == 0 else runs.at(steps)
 
 
 def _check(program: Program) -> None:
@@ -441,7 +437,6 @@ def _check(program: Program) -> None:
         if len(guard.values) and not (0 <= guard.values.min() and guard.values.max() < n + n_steps):
             raise ProgramError("a guard looks at what is not a value of the program")
     _check_divisors(program)
-    _check_lines(program)
     if len(set(program.functions)) != len(program.functions):
         raise ProgramError("two uninterpreted functions have one name")
     if program.names is not None:
@@ -466,17 +461,6 @@ def _check_divisors(program: Program) -> None:
             where=f"step {step + 1}" + (f", line {line}" if line else ""),
             remedy="every divisor must be able to differ from 0",
         )
-
-
-def _check_lines(program: Program) -> None:
-    """Raise ``ProgramError`` unless every step belongs to one run of lines."""
-    starts, numbers = program.line_starts, program.line_numbers
-    if starts is None and numbers is None:
-        return
-    if starts is None or numbers is None or len(starts) != len(numbers):
-        raise ProgramError("there must be one line number per run of lines")
-    if len(starts) and (starts[0] != 0 or (np.diff(starts) <= 0).any()):
-        raise ProgramError("runs of lines must begin at step 0 and ascend")
 
 
 def _check_steps(program: Program, first: int, last: int) -> None:
@@ -522,7 +506,7 @@ def _rebuild(data: Mapping[str, Any]) -> Program:
     functions: dict[str, int] = {}
     constants: list[float] = []
     codes: list[int] = []
-    starts, operands, lines = [0], [], []
+    starts, operands, lines, time_steps = [0], [], [], []
     for step in data["steps"]:
         known, function = bool(step["known"]), str(step["function"])
         codes.append(CODES[function] if known else -1 - functions.setdefault(function, len(functions)))
@@ -534,6 +518,7 @@ def _rebuild(data: Mapping[str, Any]) -> Program:
                 operands.append(-len(constants))
         starts.append(len(operands))
         lines.append(int(step["line"]))
+        time_steps.append(int(step.get("time step", -1)))
         number[str(step["name"])] = len(names)
         names.append(str(step["name"]))
     return Program(
@@ -545,8 +530,8 @@ def _rebuild(data: Mapping[str, Any]) -> Program:
         outputs=np.array([number[name] for name in data["outputs"]], dtype=np.int32),
         functions=tuple(functions),
         names=tuple(names),
-        line_starts=np.arange(len(lines)),
-        line_numbers=np.array(lines, dtype=np.int64),
+        source_lines=Runs.of(np.array(lines, dtype=np.int64)),
+        time_steps=Runs.of(np.array(time_steps, dtype=np.int64)) if any(k >= 0 for k in time_steps) else None,
         guards=tuple(
             Guard(
                 np.array([number[name] for name in guard["values"]], dtype=np.int64),

@@ -370,12 +370,12 @@ def certify(program: Program, flow: DataFlow, matching: Array) -> Certificate:
 
     def over(starts: Array) -> Part:
         mark = reachable(reads, starts)
-        return _part(mark, by_row[np.flatnonzero(mark)].indices, n_steps)
+        return _part(mark, _distinct(by_row[np.flatnonzero(mark)].indices, n_columns), n_steps)
 
     def under(starts: Array) -> Part:
-        mark = reachable(read_by, np.unique(by_column[starts].indices))
+        mark = reachable(read_by, _distinct(by_column[starts].indices, n_rows))
         met = np.flatnonzero(mark)
-        return _part(mark, np.concatenate([matching[met], starts]), n_steps)
+        return _part(mark, _distinct(np.concatenate([matching[met], starts]), n_columns), n_steps)
 
     arcs = graph_of(flow.arguments, n + flow.readers, n_columns)
     backward = csr_array(arcs.T)
@@ -403,7 +403,14 @@ def _ints(values: Array) -> tuple[int, ...]:
 
 def _part(mark: Array, values: Array, n_steps: int) -> Part:
     rows = np.flatnonzero(mark)
-    return Part(rows[rows < n_steps], rows[rows >= n_steps] - n_steps, np.unique(values))
+    return Part(rows[rows < n_steps], rows[rows >= n_steps] - n_steps, values)
+
+
+def _distinct(numbers: Array, size: int) -> Array:
+    """``np.unique`` of numbers from 0 to size − 1, which takes a hundred times as long for a million of them."""
+    mark = np.zeros(size, dtype=bool)
+    mark[numbers] = True
+    return np.flatnonzero(mark)
 
 
 # -- blocks -----------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ LEVELS: Mapping[str, float] = {
     "operations": 1,
     "labels": 1,
     "liveness": 2,
+    "runs": 2,
     "graph": 2,
     "expressions": 2,
     "program": 3,
@@ -61,6 +62,8 @@ LEVELS: Mapping[str, float] = {
     "numeric": 5.25,
     "numeric.*": 5.25,
     "numeric.compiled.*": 5.25,
+    "ode": 6.25,
+    "ode.*": 6.25,
     "user_code": 6,
     "example_programs": 6.5,
     "explorer": 7.5,
@@ -74,7 +77,7 @@ LEVELS: Mapping[str, float] = {
 }
 """Level by module, without the leading ``flowgraph.``. ``""`` is the package itself; ``package.*`` each submodule."""
 
-ACYCLIC = ("tracing", "numeric", "draw", "explorer", "reproduce", "cli")
+ACYCLIC = ("tracing", "numeric", "ode", "draw", "explorer", "reproduce", "cli")
 """Packages whose modules may import each other."""
 
 FORBIDDEN = {name: ("rewrite",) for name in ("symbolic", "numbers", "effects", "numeric", "draw")}

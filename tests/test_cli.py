@@ -36,7 +36,7 @@ from flowgraph.version import __version__
 EXAMPLES = Path(__file__).parent.parent / "papers_examples"
 FIGURE2 = str(EXAMPLES / "figure2.fg")
 POLAR = f"{EXAMPLES / 'polar.py'}:polar"
-COMMANDS = ("reproduce", "figures", "show", "verify", "describe", "analyze", "orders", "newton", "explore")
+COMMANDS = ("reproduce", "figures", "show", "verify", "describe", "analyze", "orders", "newton", "explore", "examples")
 HEAVY = ("sympy", "matplotlib", "networkx", "numpy", "scipy", "graphviz", "rich")
 
 

@@ -104,7 +104,7 @@ def test_programs_are_equal_where_people_read_the_same(a: Program, b: Program) -
 @given(programs(named=False))
 def test_the_fingerprint_ignores_names_and_lines(program: Program) -> None:
     named = replace(program, names=tuple(f"q{k}" for k in range(program.n_values)))
-    unlined = replace(program, line_starts=None, line_numbers=None)
+    unlined = replace(program, source_lines=None)
     assert named.fingerprint() == program.fingerprint() == unlined.fingerprint()
     assert unlined == program
     if program.n_values:
@@ -259,13 +259,19 @@ def test_broken_json_is_refused_politely(breakage: Callable[[dict[str, Any]], An
 # -- immutability ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["codes", "starts", "operands", "constants", "outputs", "line_starts", "line_numbers"])
+@pytest.mark.parametrize("name", ["codes", "starts", "operands", "constants", "outputs"])
 def test_columns_cannot_be_written(name: str) -> None:
     program = everything()
     with pytest.raises(ValueError, match="read-only"):
         getattr(program, name)[0] = 0
     with pytest.raises(FrozenInstanceError):
         setattr(program, name, np.zeros(1))
+
+
+@pytest.mark.parametrize("name", ["starts", "numbers"])
+def test_lines_cannot_be_written(name: str) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        getattr(everything().source_lines, name)[0] = 0
 
 
 @pytest.mark.parametrize("name", ["values", "outcomes"])
@@ -366,9 +372,6 @@ UNCHECKED_COLUMNS: dict[str, dict[str, Any]] = {
     "a guard of no value": {"guards": (Guard(np.array([4]), np.array([True])),)},
     "a guard of a constant": {"guards": (Guard(np.array([-1]), np.array([True])),)},
     "a guard of two lengths": {"guards": (Guard(np.array([0, 1]), np.array([True])),)},
-    "runs of lines of two lengths": {"line_starts": np.array([0, 1]), "line_numbers": np.array([4])},
-    "first run of lines not at 0": {"line_starts": np.array([1]), "line_numbers": np.array([4])},
-    "one column of lines only": {"line_starts": np.array([0])},
 }
 
 
@@ -441,9 +444,9 @@ def test_the_view_of_a_step() -> None:
 def test_lines() -> None:
     program = everything()
     assert [program.line(k) for k in range(5)] == [4, 4, 6, 7, 9]
-    assert program.line_starts is not None
-    assert program.line_starts.tolist() == [0, 2, 3, 4]
-    assert replace(program, line_starts=None, line_numbers=None).line(0) == 0
+    assert program.source_lines is not None
+    assert program.source_lines.starts.tolist() == [0, 2, 3, 4]
+    assert replace(program, source_lines=None).line(0) == 0
     assert Builder(0).finish(np.array([], dtype=int)).line(0) == 0
 
 

@@ -479,12 +479,18 @@ def test_methods_callable_objects_and_partials() -> None:
     _check(model, ANY)
     _check(functools.partial(model, factor=3.0), ANY)
     _check(functools.partial(_helper_of_two, 2.0), ANY)
+    _check(functools.partial(_applied, functools.partial(_helper_of_two, 2.0)), ANY)
+    _check(functools.partial(_applied, _Model()), ANY)
 
 
 def _helper_of_two(scale: float, x: Any) -> Any:
     y = np.zeros(2)
     y[0] = scale * x[0]
     return y
+
+
+def _applied(f: Callable[[Any], Any], x: Any) -> Any:
+    return f(x)
 
 
 def test_attributes_set_under_trace_are_set() -> None:

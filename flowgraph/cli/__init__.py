@@ -12,6 +12,7 @@ import sys
 
 import click
 
+from flowgraph.cli.examples import examples_command
 from flowgraph.cli.explore import explore_command
 from flowgraph.cli.orderings import analyze_command, orders_command
 from flowgraph.cli.output import report_error
@@ -68,6 +69,7 @@ def main() -> None:
       flowgraph newton model.py:f --x0 1,2                 a root of f
       flowgraph explore program.fg                         orders and derivations in the browser
       flowgraph verify program.fg model.py:step --n 4      prove that the four modes are right
+      flowgraph examples -o papers_examples                programs to start from
 
     \b
     Exit codes: 0 all is well, 1 a check failed or no root was found, 2 wrong usage, 3 bad input.
@@ -83,3 +85,4 @@ main.add_command(analyze_command)
 main.add_command(orders_command)
 main.add_command(newton_command)
 main.add_command(explore_command)
+main.add_command(examples_command)

@@ -30,8 +30,10 @@ class Excerpt:
 
 
 def place(step: Step, numbers: Array | None = None) -> str:
-    """A step with its number and its line; ``numbers`` where its program is a part of another one."""
-    return f"step {number(step, numbers)}: {step}" + (f", line {step.line}" if step.line else "")
+    """A step with its number, line and time step; ``numbers`` where its program is a part of another one."""
+    line = f", line {step.line}" if step.line else ""
+    time_step = f", in time step k = {step.time_step}" if step.time_step >= 0 else ""
+    return f"step {number(step, numbers)}: {step}{line}{time_step}"
 
 
 def number(step: Step, numbers: Array | None) -> int:

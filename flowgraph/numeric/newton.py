@@ -40,6 +40,12 @@ MAXITER = 100
 ROUNDING = 100
 """A residual of so many machine epsilons relative to ‖ |J| |x| ‖ is called attained, where no step makes it smaller."""
 
+_NOISE = 10
+"""A residual of so many times the noise of f is called attained, where no step makes it smaller."""
+
+_SHAKE = 2.0**-40
+"""Points so much aside, relative to x, have other rounding errors inside f, and no curvature that shows."""
+
 _EPSILON = float(np.finfo(float).eps)
 _SUFFICIENT = 1e-4
 """The part of the predicted decrease that a step must reach (Dennis & Schnabel, section 6.3)."""
@@ -116,8 +122,9 @@ def newton(
     - if the next Newton step is at most tol ‖x‖ + ε ‖x0‖, and the one before was a full step that multiplied ‖f‖₂ by at
       most 0.3. The first bounds the error of x to first order, in the unit of x, whatever the scale of f. The second
       tells a root from a pole, where steps are small too. The next step is then taken if it makes ‖f‖ smaller; or
-    - if no full step makes ‖f‖ smaller, and it is at most 100 ε ‖ |J| |x| ‖ (estimated by four products J v): rounding
-      allows no better. The result's ``error`` says what this leaves of x. So tol = 0 asks for all there is to be had.
+    - if no full step makes ‖f‖ smaller, and it is at rounding level: at most 100 ε ‖ |J| |x| ‖ (estimated by four
+      products J v); or at most √ε ‖f(x0)‖ and 10 times the noise of f at points next to x, for terms that cancel
+      inside f leave more. The result's ``error`` says what this leaves of x. So tol = 0 asks for all there is.
 
     Args:
         f: a function of one vector or of n scalars, or a program; n outputs.
@@ -218,7 +225,8 @@ def _run(
         )
     # A program holds on one side of its branches only; a function is traced anew.
     outside = (DomainError, InputError) if isinstance(f, Program) and f.guards else (DomainError,)
-    problem = _Problem(made, np.zeros(len(first.value)) if y is None else y, start, tol, outside)
+    target = np.zeros(len(first.value)) if y is None else y
+    problem = _Problem(made, target, start, _norm(first.value - target), tol, outside)
     return _iterate(problem, problem.point(first), maxiter, damped, callback)
 
 
@@ -241,6 +249,7 @@ class _Problem:
     plan: Plan
     y: Array
     start: Array
+    scale: float
     tol: float
     outside: tuple[type[FlowgraphError], ...]
 
@@ -254,10 +263,11 @@ class _Problem:
         return size / scale if scale > 0 else math.inf if size > 0 else 0.0
 
     def attained(self, point: _Point) -> bool:
-        """Whether the residual is no larger than what rounding x and y alone brings.
+        """Whether the residual is no larger than what rounding x and y, or rounding inside f, brings.
 
         An entry of J diag(x) g, where g is standard normal, has the 2-norm of that row of J diag(x) as its standard
-        deviation.
+        deviation. What f differs by at points next to x, over and above J times the distance, is rounding inside f; a
+        jump of f at x would look alike, were it not large.
         """
         size = _norm(point.x)
         scale = point.x / size if size > 0.0 else point.x
@@ -265,7 +275,28 @@ class _Problem:
         with np.errstate(over="ignore", invalid="ignore"):
             rows = size * np.sqrt(np.mean(np.square(point.linearization.jvp(scale[:, None] * probes)), axis=1))
         bound = ROUNDING * _EPSILON * (_norm(rows) + _norm(self.y))
-        return math.isfinite(bound) and _norm(point.residual) <= bound
+        if not math.isfinite(bound):
+            return False
+        residual = _norm(point.residual)
+        return residual <= bound or (residual <= math.sqrt(_EPSILON) * self.scale and residual <= self.noise(point))
+
+    def noise(self, point: _Point) -> float:
+        """What a residual may be made of by rounding inside f alone; 0 where f is not defined all around x.
+
+        The second smallest of several counts, for at a jump or a kink all those across it are large.
+
+        Reference: J. J. Moré and S. M. Wild, *SIAM J. Sci. Comput.* 33 (2011) 1292–1314 (computational noise).
+        """
+        probes = np.random.default_rng(1).standard_normal((len(point.x), 2 * _PROBES))
+        near = point.x[:, None] * (1.0 + _SHAKE * probes)
+        try:
+            values = np.stack([self.plan.evaluate(x, explain=False) for x in near.T], axis=1)
+        except self.outside:
+            return 0.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            straight = point.linearization.jvp(near - point.x[:, None])
+            found = np.sort(np.abs(values - self.y[:, None] - point.residual[:, None] - straight).max(axis=0))
+        return _NOISE * float(found[1]) if math.isfinite(found[1]) else 0.0
 
     def flat(self, point: _Point) -> bool:
         """Whether x is a stationary point of ½‖f(x) − y‖², of which a root is the only kind where J is regular."""
@@ -404,7 +435,7 @@ def _search(problem: _Problem, point: _Point, dx: Array, size: float, damped: bo
     """The next point along dx. With φ(λ) = ½‖f(x + λ dx)‖²/‖f(x)‖², φ(0) = ½ and φ′(0) = −1."""
     damping, evaluations = 1.0, 0
     last: tuple[float, float] | None = None
-    refused: tuple[Status, str] | None = None
+    refused: tuple[Array, tuple[Status, str]] | None = None
     seen = False
     while True:
         with np.errstate(over="ignore"):
@@ -425,7 +456,7 @@ def _search(problem: _Problem, point: _Point, dx: Array, size: float, damped: bo
             if isinstance(trial, _Point):
                 return _Found(evaluations, trial, damping, ratio)
         if isinstance(trial, tuple):
-            refused = trial
+            refused = x, trial
         if not damped:
             break
         damping, last = _shorter(damping, value, last), (damping, value) if value < math.inf else None
@@ -433,7 +464,9 @@ def _search(problem: _Problem, point: _Point, dx: Array, size: float, damped: bo
     if evaluations == 0 and problem.attained(point):
         return _Found(evaluations, status=Status.CONVERGED, message=_at_rounding_level(point))
     if refused is not None and not seen:
-        return _Found(evaluations, status=refused[0], message=refused[1])
+        told = _try(problem, refused[0], explain=True)
+        status, message = told if isinstance(told, tuple) else refused[1]
+        return _Found(evaluations, status=status, message=message)
     return _Found(evaluations, message=_why_no_step(problem, point, size))
 
 
@@ -454,24 +487,29 @@ def _shorter(damping: float, value: float, last: tuple[float, float] | None) -> 
     """The next damping: the minimum of the parabola or cubic through φ(0), φ′(0), φ(λ) and the φ before."""
     if value == math.inf:
         return _LONGEST * damping
-    above = value - 0.5 + damping
-    guess = damping * damping / (2.0 * above)
+    # In the unit of λ, where nothing underflows: φ(μλ) − ½ = −λμ + bμ² + aμ³ with a + b > 0.
+    above, a = value - 0.5 + damping, 0.0
     if last is not None:
-        before, above_before = last[0], last[1] - 0.5 + last[0]
-        a = (above / damping**2 - above_before / before**2) / (damping - before)
-        b = (damping * above_before / before**2 - before * above / damping**2) / (damping - before)
-        discriminant = b * b + 3.0 * a
-        if a != 0.0 and discriminant >= 0.0:
-            guess = (-b + math.sqrt(discriminant)) / (3.0 * a)
+        unit = last[0] / damping
+        a = ((last[1] - 0.5 + last[0]) / unit**2 - above) / (unit - 1.0)
+    b = above - a
+    discriminant = b * b + 3.0 * a * damping
+    if discriminant < 0.0:
+        minimum = damping / (2.0 * above)
+    elif b > 0.0:
+        minimum = damping / (b + math.sqrt(discriminant))
+    else:
+        minimum = (math.sqrt(discriminant) - b) / (3.0 * a)
+    guess = minimum * damping
     return min(max(guess, _SHORTEST * damping), _LONGEST * damping)
 
 
-def _try(problem: _Problem, x: Array) -> Array | tuple[Status, str]:
-    """f(x) − y, or why there is no such number."""
+def _try(problem: _Problem, x: Array, *, explain: bool = False) -> Array | tuple[Status, str]:
+    """f(x) − y, or why there is no such number; which step is at fault only on demand, for it is dear to find."""
     if not np.isfinite(x).all():
         return Status.NOT_FINITE, "stopped: the Newton step leads beyond the largest float64"
     try:
-        residual = problem.plan.evaluate(x) - problem.y
+        residual = problem.plan.evaluate(x, explain=explain) - problem.y
     except problem.outside as error:
         return Status.DOMAIN, f"stopped: the Newton step leaves the domain of f: {_told(error)}"
     if not np.isfinite(residual).all():

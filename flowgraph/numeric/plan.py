@@ -77,15 +77,21 @@ class Plan:
         what = size_text(self.program) if self._variants else f"{self._n} inputs, not traced yet"
         return f"<Plan: {what}; {self.backend} backend>"
 
-    def evaluate(self, x: ArrayLike) -> Array:
+    def evaluate(self, x: ArrayLike, *, explain: bool = True) -> Array:
         """f(x) alone: (n,) → (m,) or (B, n) → (B, m).
+
+        Args:
+            x: (n,), or (B, n) for a batch.
+            explain: False leaves out of a ``DomainError`` which step is at fault: it costs many evaluations to find.
 
         Raises:
             InputError: x has another shape, or is not finite.
             DomainError: an operation is not defined at x.
         """
         given = points(x, self._n)
-        parts = self._parts(given if given.ndim == 2 else given[None], given.ndim == 2, linearise=False)
+        parts = self._parts(
+            given if given.ndim == 2 else given[None], given.ndim == 2, linearise=False, explain=explain
+        )
         return Linearization(given, parts).value
 
     def linearize(self, x: ArrayLike) -> Linearization:
@@ -109,14 +115,14 @@ class Plan:
         self._variants = (*self._variants, analysed)[-MOST_VARIANTS:]
         return analysed
 
-    def _parts(self, x: Array, batched: bool, *, linearise: bool) -> tuple[Part, ...]:
+    def _parts(self, x: Array, batched: bool, *, linearise: bool, explain: bool = True) -> tuple[Part, ...]:
         """The points, each with the program that it runs."""
         # What results keep must not change with the caller's array.
         x = np.array(x)
         rest = np.arange(len(x))
         if len(self._variants) == 1 and not self._variants[0].reduced.watched:
             values = self._variants[0].evaluate(x, linearise=linearise)
-            return (self._part(rest, x, self._variants[0], values, batched, linearise),)
+            return (self._part(rest, x, self._variants[0], values, batched, linearise, explain),)
         parts: list[Part] = []
         tried = list(self._variants)
         while True:
@@ -130,11 +136,12 @@ class Plan:
             values = analysed.evaluate(some, linearise=linearise)
             fits = analysed.holds(values)
             if fits.all():
-                parts.append(self._part(rest, some, analysed, values, batched, linearise))
+                parts.append(self._part(rest, some, analysed, values, batched, linearise, explain))
                 break
             if fits.any():
                 good = np.flatnonzero(fits)
-                parts.append(self._part(rest[good], some[good], analysed, values.of_members(good), batched, linearise))
+                held = values.of_members(good)
+                parts.append(self._part(rest[good], some[good], analysed, held, batched, linearise, explain))
             if isinstance(self._source, Program):
                 self._refuse(analysed, values, rest, fits, batched)
             rest = rest[~fits]
@@ -154,7 +161,14 @@ class Plan:
                 raise faults.guard_fault(guard, watched[b], int(rest[b]) if batched else None)
 
     def _part(
-        self, members: Array, x: Array, analysed: Analysed, values: Values, batched: bool, linearise: bool
+        self,
+        members: Array,
+        x: Array,
+        analysed: Analysed,
+        values: Values,
+        batched: bool,
+        linearise: bool,
+        explain: bool,
     ) -> Part:
         if not values.fine.all():
             # Where no single partial is at fault, their product inside a statement left the range of float64.
@@ -164,7 +178,8 @@ class Plan:
             if len(bad):
                 b = int(bad[0])
                 part = analysed.excerpt or faults.Excerpt(analysed.reduced.program, None)
-                fault = faults.domain_fault(part.program, x[b], int(members[b]) if batched else None, part.numbers)
+                member = int(members[b]) if batched else None
+                fault = faults.domain_fault(part.program, x[b], member, part.numbers) if explain else None
                 fault = fault or DomainError("a value or a partial is not finite", remedy="scale the program")
                 fault.members = tuple(members[bad].tolist()) if batched else None
                 raise fault

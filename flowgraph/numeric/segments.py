@@ -456,12 +456,10 @@ def excerpt(original: Program, whole: Segments, segment: Segment) -> Excerpt:
     places = np.repeat(original.starts[steps] - local.starts[:-1], counts) + np.arange(local.starts[-1])
     operands = original.operands[places]
     inputs, _ = _in_order_of_use(operands[(local.operands >= 0) & (local.operands < local.n_inputs)])
-    lines = original.lines(steps)
-    turns = np.flatnonzero(np.diff(lines, prepend=-1))
     named = replace(
         local,
         names=tuple(original.name(int(v)) for v in [*inputs, *(n + steps)]),
-        line_starts=turns,
-        line_numbers=lines[turns],
+        source_lines=original.source_lines and original.source_lines.taken(steps),
+        time_steps=original.time_steps and original.time_steps.taken(steps),
     )
     return Excerpt(named, steps)

@@ -29,6 +29,7 @@ __all__ = [
     "Example",
     "ProgramReport",
     "Report",
+    "copy_examples",
     "examples",
     "examples_folder",
     "figure_drift",
@@ -62,6 +63,39 @@ def figure_files(formats: Iterable[str] = FIGURE_FORMATS) -> dict[str, bytes]:
     """
     wanted = tuple(dict.fromkeys(formats))
     return {f"figure-{number}.{format}": render(figure(number), format) for number in FIGURES for format in wanted}
+
+
+def copy_examples(folder: str | PathLike[str]) -> list[str]:
+    """Copy the example programs, and the page that explains them, into a folder.
+
+    Args:
+        folder: where; made where it is missing, and its other files stay.
+
+    Returns:
+        The names of the files.
+
+    Raises:
+        InputError: the folder cannot be written, or holds a file of the same name with another content.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     copy_examples(folder)[:2]
+        ['README.md', 'atomic.fg']
+    """
+    source, target = examples_folder(), Path(folder)
+    kept = (".fg", ".py", ".md")
+    files = {path.name: path.read_bytes() for path in sorted(source.iterdir()) if path.suffix in kept}
+    for name, data in files.items():
+        there = target / name
+        if there.exists() and not (there.is_file() and there.read_bytes() == data):
+            raise InputError(
+                "a file of this name is there already, with another content",
+                where=str(there),
+                remedy="give the name of another directory",
+            )
+    put_files(target, files)
+    return list(files)
 
 
 def figure_drift(folder: str | PathLike[str], files: Files) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 Modules, each importing from those before it only: ``recorder`` (what one trace has recorded), ``elementwise``,
 ``conditions`` and ``reduction`` (lowering on codes), ``array`` (what the traced function sees), ``linear``,
-``ufuncs``, ``structure`` and ``functions`` (lowering of NumPy's functions), ``rebind`` (the NumPy that the traced
-function sees) and ``entry`` (``trace`` itself).
+``ufuncs``, ``structure`` and ``functions`` (lowering of NumPy's functions), ``repeat`` (loops whose turns are all
+alike), ``rebind`` (the NumPy that the traced function sees) and ``entry`` (``trace`` itself).
 """
 
 from flowgraph.tracing.array import TracedArray, TracedBool

@@ -5,11 +5,12 @@ function under trace, and the functions of the user's that it names, run as copi
 is a stand-in whose ``zeros``, ``empty``, ``array`` and so on return traced arrays, and whose every other name is
 NumPy's own. NumPy itself is not touched, and nothing outlives the trace.
 
-What is reached: the function itself (also a bound method, a callable object, ``functools.partial``), the functions and
-objects named in its globals and its closures, and the methods of such objects, each in turn. An object is replaced by
-one of a subclass that shares its attributes, a module by one that asks it. What is not reached: functions in attributes
-of objects, objects that the function creates, installed packages, functions that assign globals, ``super()``. There,
-creating an array and assigning a traced value into it is an error that names the remedy.
+What is reached: the function itself (also a bound method, a callable object, ``functools.partial`` and what it binds by
+position), the functions and objects named in its globals and its closures, and the methods of such objects, each in
+turn. An object is replaced by one of a subclass that shares its attributes, a module by one that asks it. What is not
+reached: functions in attributes of objects, objects that the function creates, installed packages, functions that
+assign globals, ``super()``. There, creating an array and assigning a traced value into it is an error that names the
+remedy.
 """
 
 from __future__ import annotations
@@ -110,9 +111,12 @@ class _Rebinder:
         if isinstance(value, MethodType):
             return MethodType(self.replace(value.__func__), self.replace(value.__self__))
         if type(value) is functools.partial:
-            return functools.partial(self.replace(value.func), *value.args, **value.keywords)
+            arguments = map(self.replace, value.args)
+            return functools.partial(self.replace(value.func), *arguments, **value.keywords)
         if isinstance(value, ModuleType):
             return value if _foreign(value.__name__, getattr(value, "__file__", None)) else self._module(value)
+        if _holds_functions(value):
+            return value.with_functions(self.replace)
         return self._object(value) if _has_plain_class(value) else value
 
     def _function(self, function: FunctionType) -> FunctionType:
@@ -189,7 +193,11 @@ class _Rebinder:
         """The same cell, so that ``nonlocal`` works, unless what it holds is to be replaced."""
         content = _content(cell)
         kinds = (FunctionType, MethodType, functools.partial, *self._types)
-        if not isinstance(content, (ModuleType, *kinds)) and not _has_plain_class(content):
+        if (
+            not isinstance(content, (ModuleType, *kinds))
+            and not _has_plain_class(content)
+            and not _holds_functions(content)
+        ):
             return cell
         return self._cells.setdefault(id(cell), CellType())
 
@@ -223,6 +231,11 @@ def _has_plain_class(value: Any) -> bool:
         and hasattr(value, "__dict__")
         and not any(vars(base).get("__slots__") or _SIDE_EFFECTS & vars(base).keys() for base in bases)
     )
+
+
+def _holds_functions(value: Any) -> bool:
+    """Whether a value is an object of the library's that holds functions of the user's, such as a ``Flow``."""
+    return _package(type(value)) == "flowgraph" and hasattr(type(value), "with_functions")
 
 
 def _accessors(attribute: property) -> tuple[Any, ...]:

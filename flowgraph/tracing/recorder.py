@@ -11,7 +11,8 @@ import linecache
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
@@ -23,12 +24,15 @@ from numpy.typing import NDArray
 
 from flowgraph.builder import Builder
 from flowgraph.errors import TraceError
-from flowgraph.operations import CODES, OPERATIONS
+from flowgraph.operations import CODES, OPERATIONS, Operation
 from flowgraph.program import Program
 
 Array = NDArray[Any]
 
-_INTERNAL = tuple(str(Path(file).parent) + os.sep for file in (__file__, np.__file__, scipy.__file__))
+_LIBRARY = Path(__file__).parents[1]
+_INTERNAL = tuple(f"{folder}{os.sep}" for folder in (_LIBRARY, *(Path(m.__file__).parent for m in (np, scipy))))
+_APART = 2**30
+"""Numbers of values that are recorded apart begin here, so that none of them means anything elsewhere."""
 _SMALL = 16
 """Up to this many constants are looked up one by one, so that equal numbers share an entry of the pool."""
 
@@ -54,6 +58,18 @@ class _Column:
     def at(self, indices: Array) -> Array:
         """The numbers at these indices."""
         return self._data[indices]
+
+
+def _tape(block: Program) -> Iterator[tuple[Operation, Array, int, int]]:
+    """Runs of steps of one operation that do not read each other: their operands (arity, N), and where results go."""
+    n, codes, starts = block.n_inputs, block.codes.tolist(), block.starts.tolist()
+    newest = np.maximum.reduceat(block.operands, block.starts[:-1]).tolist() if codes else []
+    begin = 0
+    for end in range(1, len(codes) + 1):
+        if end == len(codes) or codes[end] != codes[begin] or newest[end] >= n + begin:
+            operands = block.operands[starts[begin] : starts[end]].reshape(end - begin, -1).T
+            yield OPERATIONS[codes[begin]], operands, n + begin, n + end
+            begin = end
 
 
 class Recorder:
@@ -87,6 +103,7 @@ class Recorder:
         self._arrays: dict[bytes, Array] = {}
         self._pooled = np.zeros(1024, dtype=np.int64)
         self._values = _Column()
+        self._repeated: list[tuple[Program, Array]] = []
         if point is not None:
             self._values.extend(point)
 
@@ -123,9 +140,24 @@ class Recorder:
 
     def values(self, codes: Array) -> Array:
         """The numbers that codes stand for at the point of tracing."""
+        self._catch_up()
         constant = codes < 0
         known = self._values.at(np.where(constant, 0, codes)) if self._values.size else np.zeros(codes.shape)
         return np.where(constant, self._constants.at(np.where(constant, -1 - codes, 0)), known)
+
+    def _catch_up(self) -> None:
+        """Find the values of steps that were repeated, which nobody asked for so far."""
+        repeated, self._repeated = self._repeated, []
+        for block, inputs in repeated:
+            tape, n = tuple(_tape(block)), block.n_inputs
+            # Constants stand at the end, backward, where −1 − i finds constant i.
+            row = np.concatenate([np.empty(block.n_values), block.constants[::-1]])
+            with np.errstate(all="ignore"):
+                for given in inputs:
+                    row[:n] = self.values(given)
+                    for operation, operands, begin, end in tape:
+                        row[begin:end] = operation.evaluate(*row[operands])
+                    self._values.extend(row[n : block.n_values])
 
     def _pool(self, codes: Array) -> Array:
         """The same operands with the recorder's constants replaced by those of the program's pool."""
@@ -174,11 +206,42 @@ class Recorder:
             pooled = tuple(self._pool(c) if c.size and c.min() < 0 else c for c in operands)
             results = self.builder.append(name, *pooled, line=line)
         if self.point is not None and results.size:
+            self._catch_up()
             # A lowering may leave the domain where the function itself does not (the branch that ``select`` drops).
             with np.errstate(all="ignore"):
                 numbers = OPERATIONS[CODES[name]].evaluate(*(self.values(c) for c in operands))
             self._values.extend(np.broadcast_to(numbers, results.shape))
         return results
+
+    def repeat(self, block: Program, inputs: Array, time_steps: Array) -> None:
+        """Append the steps of a block once for each row of its inputs, as ``Builder.extend`` does.
+
+        Args:
+            block: a program without guards.
+            inputs: (R, n) codes.
+            time_steps: (R,) the numbers of the time steps.
+        """
+        self.builder.extend(block, self._pool(inputs), time_steps)
+        if self.point is not None:
+            self._repeated.append((block, inputs))
+
+    @contextmanager
+    def apart(self, n: int) -> Iterator[Array]:
+        """Inside the ``with``, steps go into a builder of their own, and branches are errors.
+
+        Args:
+            n: how many values to make up.
+
+        Yields:
+            (n,) codes of the values made up. Smaller numbers are those of the values recorded before.
+        """
+        outer = self.builder, self.point, self._pooled
+        first = max(_APART, self.builder.n_values)
+        self.builder, self.point, self._pooled = Builder(first + n), None, np.zeros(1024, dtype=np.int64)
+        try:
+            yield np.arange(first, first + n, dtype=np.int64)
+        finally:
+            self.builder, self.point, self._pooled = outer
 
     def finish(self, outputs: Array, names: Sequence[str] | None) -> Program:
         """The program recorded. Nothing can be recorded afterwards."""

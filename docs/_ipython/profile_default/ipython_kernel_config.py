@@ -2,6 +2,9 @@
 
 c = get_config()  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
 
+# The kernels listen on this machine only, to the build that started them.
+c.IPKernelApp.log_level = "ERROR"
+
 c.InlineBackend.figure_formats = ["svg"]
 c.InlineBackend.rc = {
     "figure.figsize": (6.4, 3.4),

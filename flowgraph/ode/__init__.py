@@ -1,0 +1,37 @@
+"""Differential equations: one-step methods, and flows in all four modes, discrete and continuous."""
+
+from flowgraph.ode.continuous import Continuous, continuous
+from flowgraph.ode.flow import Flow, discretize, flow
+from flowgraph.ode.steppers import (
+    STEPPERS,
+    Stepper,
+    explicit_euler,
+    leapfrog,
+    midpoint,
+    rk4,
+    symplectic_euler,
+    yoshida4,
+)
+from flowgraph.ode.systems import Separable, lorenz63, lorenz96, lotka_volterra, lotka_volterra_logarithmic, pendulum
+
+__all__ = [
+    "STEPPERS",
+    "Continuous",
+    "Flow",
+    "Separable",
+    "Stepper",
+    "continuous",
+    "discretize",
+    "explicit_euler",
+    "flow",
+    "leapfrog",
+    "lorenz63",
+    "lorenz96",
+    "lotka_volterra",
+    "lotka_volterra_logarithmic",
+    "midpoint",
+    "pendulum",
+    "rk4",
+    "symplectic_euler",
+    "yoshida4",
+]
