@@ -21,6 +21,7 @@ from flowgraph.version import __version__
 if TYPE_CHECKING:
     from flowgraph import ode
     from flowgraph.analysis import Analysis, analyze
+    from flowgraph.codegen.generate import generate_code
     from flowgraph.errors import (
         AccuracyWarning,
         BranchError,
@@ -64,6 +65,7 @@ _HOMES = MappingProxyType(
     {
         "flowgraph": ("ode",),
         "flowgraph.analysis": ("Analysis", "analyze"),
+        "flowgraph.codegen.generate": ("generate_code",),
         "flowgraph.errors": (
             "AccuracyWarning",
             "BranchError",
@@ -159,6 +161,7 @@ __all__ = [
     "explore",
     "format",
     "from_sympy",
+    "generate_code",
     "ijvp",
     "ivjp",
     "jacobian",
