@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -26,6 +27,9 @@ from flowgraph.codegen.statements import (
 from flowgraph.codegen.terms import names
 
 _WIDTH = 88
+
+# A power of a name by a name or number is written without blanks.
+_SIMPLE_POWER = re.compile(r"(?<!\w)([a-zA-Z]\w*) \*\* (-?\w+(?:\.\w+)?)(?![\w(.])")
 
 _SPELLINGS = MappingProxyType(
     {
@@ -155,10 +159,11 @@ class _Writer:
                 if not any(targets):
                     return []
                 listed = ", ".join(target or "_" for target in targets)
-                return [f"{listed}{',' * (len(targets) == 1)} = np.asarray({source}, dtype=float)"]
+                left = listed if len(targets) > 1 else f"({listed},)"
+                return [f"{left} = np.asarray({source}, dtype=float)"]
             case Assign(target, value, meaning):
                 note = f"  # {one_line(_derivative(meaning))}" if meaning else ""
-                return [f"{target} = {text(value)}{note}"]
+                return [f"{target} = {_hugged(text(value))}{note}"]
             case Check(variable, positive, words):
                 return [
                     f"if not np.all({variable} {'>' if positive else '<='} 0.0):",
@@ -182,6 +187,10 @@ def _constant(body: Sequence[Statement]) -> set[str]:
             else:
                 found.add(name)
     return found
+
+
+def _hugged(text: str) -> str:
+    return _SIMPLE_POWER.sub(r"\1**\2", text)
 
 
 def _derivative(meaning: Partial) -> str:
