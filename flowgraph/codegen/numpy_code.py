@@ -171,9 +171,13 @@ class _Writer:
                 ]
             case Solve(targets, _, _, _, right):
                 rows = [f"[{', '.join(map(text, row))}]" for row in statement.system]
+                given = [*map(text, right)]
+                left, short = ", ".join(targets), f"[{', '.join(given)}]"
+                fits = len(left) + len(short) + len(" = solve(A, )") + 4 <= _WIDTH
                 return [
                     *_bracketed("A = [", rows, "]"),
-                    *_bracketed(f"{', '.join(targets)} = solve(A, [", list(map(text, right)), "])"),
+                    *([] if fits else _bracketed("right = [", given, "]")),
+                    f"{left} = solve(A, {short if fits else 'right'})",
                 ]
 
 
@@ -210,6 +214,8 @@ NUMPY = Language(
     title="Python with NumPy",
     suffix=".py",
     write=write,
-    reserved=frozenset({*keyword.kwlist, *dir(builtins), "np", "special", "solve", "x", "v", "y", "A", "_"}),
+    reserved=frozenset(
+        {*keyword.kwlist, *dir(builtins), "np", "special", "solve", "x", "v", "y", "A", "right", "entries", "_"}
+    ),
 )
 """Python with NumPy."""
