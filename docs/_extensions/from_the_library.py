@@ -111,7 +111,7 @@ def figures() -> Iterator[str]:
         files = " · ".join(f"[{ending.upper()}]({stem}.{ending})" for ending in ("svg", "pdf", "png", "tex"))
         title = figure(number).title
         heading, _, words = title.partition(": ")
-        yield f"### {heading}\n\n{words[0].upper()}{words[1:]}. {files}\n\n![{title}]({stem}.svg){{.figure}}\n"
+        yield f"### {heading}\n\n{words[0].upper()}{words[1:]}. {files}\n\n![{title}]({stem}.svg)\n"
 
 
 GENERATED: dict[str, Callable[[], Iterator[str]]] = {"% commands": commands, "% figures": figures}
