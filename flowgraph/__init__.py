@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowgraph import ode
     from flowgraph.analysis import Analysis, analyze
     from flowgraph.certificate import Certificate
+    from flowgraph.codegen.generate import generate_code
     from flowgraph.errors import (
         AccuracyWarning,
         BranchError,
@@ -66,6 +67,7 @@ _HOMES = MappingProxyType(
         "flowgraph": ("ode",),
         "flowgraph.analysis": ("Analysis", "analyze"),
         "flowgraph.certificate": ("Certificate",),
+        "flowgraph.codegen.generate": ("generate_code",),
         "flowgraph.errors": (
             "AccuracyWarning",
             "BranchError",
@@ -161,6 +163,7 @@ __all__ = [
     "explore",
     "format",
     "from_sympy",
+    "generate_code",
     "ijvp",
     "ivjp",
     "jacobian",

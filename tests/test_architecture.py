@@ -25,7 +25,6 @@ LEVELS: Mapping[str, float] = {
     "block_entries": 0.5,
     "operations": 1,
     "labels": 1,
-    "problems": 1,
     "liveness": 2,
     "runs": 2,
     "graph": 2,
@@ -68,6 +67,8 @@ LEVELS: Mapping[str, float] = {
     "ode": 6.25,
     "ode.*": 6.25,
     "user_code": 6,
+    "codegen": 6.5,
+    "codegen.*": 6.5,
     "example_programs": 6.5,
     "explorer": 7.5,
     "explorer.*": 7.5,
@@ -80,7 +81,7 @@ LEVELS: Mapping[str, float] = {
 }
 """Level by module, without the leading ``flowgraph.``. ``""`` is the package itself; ``package.*`` each submodule."""
 
-ACYCLIC = ("tracing", "numeric", "ode", "draw", "explorer", "reproduce", "cli")
+ACYCLIC = ("tracing", "numeric", "codegen", "ode", "draw", "explorer", "reproduce", "cli")
 """Packages whose modules may import each other."""
 
 FORBIDDEN = {name: ("rewrite",) for name in ("symbolic", "numbers", "effects", "numeric", "draw")}
