@@ -9,7 +9,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -29,7 +28,7 @@ PAGES = {
 }
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-PACKAGES = tuple(name for name in ("draw", "ode", "codegen") if find_spec(f"flowgraph.{name}"))
+PACKAGES = ("draw", "ode")
 
 CELL = "{code-cell} python"
 WIDEST = 88
