@@ -24,7 +24,6 @@ LEVELS: Mapping[str, float] = {
     "progress": 0,
     "block_entries": 0.5,
     "operations": 1,
-    "problems": 1,
     "labels": 1,
     "liveness": 2,
     "runs": 2,

@@ -40,6 +40,8 @@ def one_line(text: str) -> str:
         >>> one_line("a\\nb \\\\")
         'a?b ?'
     """
+    if text.isprintable() and "\\" not in text:
+        return text
     return "".join(c if c.isprintable() and c != "\\" else "?" for c in text)
 
 

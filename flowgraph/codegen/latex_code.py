@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from flowgraph.codegen.language import Language
@@ -132,6 +133,7 @@ def _register(name: str) -> str:
     return f"({letter}_{{{number}}})_{{{index}}}" if number else f"{letter}_{{{index}}}"
 
 
+@lru_cache(maxsize=16384)
 def _symbol(name: str) -> str:
     """A name of the program."""
     import sympy

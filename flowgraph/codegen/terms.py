@@ -82,9 +82,11 @@ def parts(term: Term) -> Iterator[Term]:
             stack.extend(term.operands)
 
 
-def names(term: Term) -> Iterator[str]:
+def names(term: Term) -> list[str]:
     """The variables that the expression reads."""
-    return (part.text for part in parts(term) if isinstance(part, Name))
+    if isinstance(term, Name):
+        return [term.text]
+    return [part.text for part in parts(term) if isinstance(part, Name)]
 
 
 def negative(x: Term) -> Term:
