@@ -21,6 +21,8 @@ from flowgraph.version import __version__
 if TYPE_CHECKING:
     from flowgraph import ode
     from flowgraph.analysis import Analysis, analyze
+    from flowgraph.certificate import Certificate
+    from flowgraph.codegen.generate import generate_code
     from flowgraph.errors import (
         AccuracyWarning,
         BranchError,
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from flowgraph.program import Program
     from flowgraph.rewrite import RULES, Rule, Site
     from flowgraph.rewrite.derivation import Derivation, Mode
-    from flowgraph.structure import Block, Certificate, Structure, decompose
+    from flowgraph.structure import Block, Structure, decompose
     from flowgraph.symbolic import jacobian, linear_map
     from flowgraph.sympy_import import from_sympy
     from flowgraph.tracing import trace
@@ -64,6 +66,8 @@ _HOMES = MappingProxyType(
     {
         "flowgraph": ("ode",),
         "flowgraph.analysis": ("Analysis", "analyze"),
+        "flowgraph.certificate": ("Certificate",),
+        "flowgraph.codegen.generate": ("generate_code",),
         "flowgraph.errors": (
             "AccuracyWarning",
             "BranchError",
@@ -96,7 +100,7 @@ _HOMES = MappingProxyType(
         "flowgraph.program": ("Program",),
         "flowgraph.rewrite": ("RULES", "Rule", "Site"),
         "flowgraph.rewrite.derivation": ("Derivation", "Mode"),
-        "flowgraph.structure": ("Block", "Certificate", "Structure", "decompose"),
+        "flowgraph.structure": ("Block", "Structure", "decompose"),
         "flowgraph.symbolic": ("jacobian", "linear_map"),
         "flowgraph.sympy_import": ("from_sympy",),
         "flowgraph.tracing": ("trace",),
@@ -159,6 +163,7 @@ __all__ = [
     "explore",
     "format",
     "from_sympy",
+    "generate_code",
     "ijvp",
     "ivjp",
     "jacobian",

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flowgraph.certificate import Certificate
 from flowgraph.labels import FloatLabels
 from flowgraph.local_systems import Counted, count_blocks, count_lumps, forward_count, unit_labels
 from flowgraph.lump_report import (
@@ -38,7 +39,7 @@ from flowgraph.orders import legal_order
 from flowgraph.partials import FloatPartials
 from flowgraph.program import Program, require_program, size_text, text_table
 from flowgraph.progress import Tell, silent
-from flowgraph.structure import Blocks, Certificate, Structure, decompose
+from flowgraph.structure import Blocks, Structure, decompose
 from flowgraph.symbolic import accumulate
 
 Array = NDArray[Any]

@@ -61,6 +61,7 @@ class Builder:
         self._operands: list[Array] = []
         self._single = array("i")
         self._lines: list[int] = []
+        self._runs: list[Array] = []
         self._constants: list[Array] = []
         self._n_constants = 0
         self._scalar_constants: dict[float, int] = {}
@@ -173,22 +174,22 @@ class Builder:
         self._check_length(repetitions * block.n_steps)
         self._flush()
         source = block.operands.astype(np.int64)
-        fixed, given, inner = source < 0, (source >= 0) & (source < n), source >= n
-        numbers = block.constants[-1 - source[fixed]].tolist()
-        operands = np.empty((repetitions, len(source)), dtype=np.int32)
-        operands[:, fixed] = [self.constant(number) for number in numbers]
+        given = (source >= 0) & (source < n)
+        row = np.where(source < 0, 0, first + source - n)
+        row[source < 0] = [self.constant(number) for number in block.constants[-1 - source[source < 0]].tolist()]
+        shifts = (block.n_steps * np.arange(repetitions)).astype(np.int32)
+        operands = shifts[:, None] * (source >= n).astype(np.int32)
+        operands += row.astype(np.int32)
         operands[:, given] = inputs[:, source[given]]
-        operands[:, inner] = first + source[inner] - n + block.n_steps * np.arange(repetitions)[:, None]
         self._operands.append(operands.reshape(-1))
         codes = block.codes.astype(np.int64)
         for place, name in enumerate(block.functions):
             codes[block.codes == -1 - place] = -1 - self._functions.setdefault(name, len(self._functions))
-        arities, lines = np.diff(block.starts), block.lines(np.arange(block.n_steps))
-        runs = np.flatnonzero(np.diff(np.stack([codes, arities, lines]), prepend=-(2**31)).any(axis=0))
-        self._codes += codes[runs].tolist() * repetitions
-        self._counts += np.diff(runs, append=block.n_steps).tolist() * repetitions
-        self._arities += arities[runs].tolist() * repetitions
-        self._lines += lines[runs].tolist() * repetitions
+        columns = np.stack([codes, np.diff(block.starts), block.lines(np.arange(block.n_steps))])
+        runs = np.flatnonzero(np.diff(columns, prepend=-(2**31)).any(axis=0))
+        codes, arities, lines = columns[:, runs]
+        self._close()
+        self._runs.append(np.tile([codes, np.diff(runs, append=block.n_steps), arities, lines], repetitions))
         if time_steps is not None:
             self._time_steps.append((first - self.n_inputs + block.n_steps * np.arange(repetitions), time_steps))
         self.n_values += repetitions * block.n_steps
@@ -203,6 +204,11 @@ class Builder:
         self._counts.append(count)
         self._arities.append(arity)
         self._lines.append(line)
+
+    def _close(self) -> None:
+        """Move the blocks that were opened to the table of blocks."""
+        self._runs.append(np.array([self._codes, self._counts, self._arities, self._lines], dtype=np.int64))
+        self._codes, self._counts, self._arities, self._lines = [], [], [], []
 
     def _flush(self) -> None:
         """Move the operands of single steps to the columns."""
@@ -235,15 +241,15 @@ class Builder:
             names: one name per value, or None for x1 … xn, t1 … tT.
         """
         self._flush()
-        counts = np.array(self._counts, dtype=np.int64)
-        lines = np.array(self._lines, dtype=np.int64)
+        self._close()
+        codes, counts, arities, lines = np.concatenate(self._runs, axis=1)
         # One run per source line rather than one per block.
         turns = np.flatnonzero(np.diff(lines, prepend=-1))
         firsts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64) if len(counts) else counts
         return Program(
             n_inputs=self.n_inputs,
-            codes=np.repeat(np.array(self._codes, dtype=np.int16), counts),
-            starts=_starts(counts, np.array(self._arities, dtype=np.int64)),
+            codes=np.repeat(codes.astype(np.int16), counts),
+            starts=_starts(counts, arities),
             operands=np.concatenate([np.zeros(0, dtype=np.int32), *self._operands]),
             constants=np.concatenate([np.zeros(0), *self._constants]),
             outputs=np.array(outputs, dtype=np.int32),

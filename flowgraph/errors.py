@@ -113,11 +113,11 @@ class DomainError(FlowgraphError, ValueError):
 
 
 class NonFiniteTrajectory(FlowgraphError, ArithmeticError):
-    """A one-step method that led to a state that is not finite.
+    """A trajectory that led to a state that is not finite, or that cannot be continued to its end.
 
     Attributes:
-        k: number of the time step, from 0, after which the state is not finite; or None.
-        entry: the first entry of the state that is not finite; or None.
+        k: number of the time step, from 0, after which the state is not finite; None for a continuous one.
+        entry: the first entry of the state that is not finite; of a continuous one, the largest entry; or None.
         trajectory: (k + 1, n) the states before, an array; or None.
     """
 

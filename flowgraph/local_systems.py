@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flowgraph.costs import LocalCost, LocalSystem, Operations, local_cost
+from flowgraph.data_flow import DataFlow, graph_of, reachable
 from flowgraph.lumping import Lumping
 from flowgraph.partials import ConstantPartials
 from flowgraph.program import Program
-from flowgraph.structure import DataFlow, Structure, graph_of, reachable
+from flowgraph.structure import Structure
 
 Array = NDArray[Any]
 

@@ -25,9 +25,10 @@ from typing import Any, final, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from flowgraph.data_flow import DataFlow, sorted_components
 from flowgraph.orders import legal_order
 from flowgraph.program import Program
-from flowgraph.structure import DataFlow, Structure, require_invertible, sorted_components
+from flowgraph.structure import Structure, require_invertible
 
 Array = NDArray[Any]
 

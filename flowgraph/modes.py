@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from flowgraph.costs import Operations
+from flowgraph.data_flow import data_flow
 from flowgraph.errors import InputError, NotApplicable, NotInvertible
 from flowgraph.graph import Workspace
 from flowgraph.labels import GENERIC, CountingLabels
@@ -30,7 +31,7 @@ from flowgraph.partials import CountedPartials, linearise
 from flowgraph.program import Program, Step, require_program
 from flowgraph.rewrite.derivation import LABELLINGS, Derivation, Mode, Pipeline, record, run
 from flowgraph.rewrite.rules import with_carry
-from flowgraph.structure import data_flow, require_invertible
+from flowgraph.structure import require_invertible
 
 Order = Sequence[int | str] | Any
 """Step numbers from 0 or names of results, as a sequence or an integer array."""

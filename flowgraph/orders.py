@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flowgraph.data_flow import DataFlow, data_flow
 from flowgraph.errors import InputError
 from flowgraph.program import Program, require_program
-from flowgraph.structure import DataFlow, data_flow
 
 Array = NDArray[Any]
 

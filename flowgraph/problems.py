@@ -9,7 +9,6 @@ Softw. 7 (1981) 17–41, doi:10.1145/355934.355936, section 3. Numbers, formulas
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -88,11 +87,8 @@ class Problem:
     def _size(self, n: Any) -> int:
         if n is None and len(self.sizes) == 1:
             return self.sizes[0]
-        try:
-            size = operator.index(n)
-        except TypeError:
-            size = 0
-        if isinstance(n, bool) or not self.allows(size):
+        size = int(n) if isinstance(n, (int, np.integer)) and not isinstance(n, bool) else 0
+        if not self.allows(size):
             raise InputError(
                 f"problem {self.number}, {self.title}, has no such size", got=repr(n), expected=self._sizes_text()
             )

@@ -36,7 +36,19 @@ from flowgraph.version import __version__
 EXAMPLES = Path(__file__).parent.parent / "papers_examples"
 FIGURE2 = str(EXAMPLES / "figure2.fg")
 POLAR = f"{EXAMPLES / 'polar.py'}:polar"
-COMMANDS = ("reproduce", "figures", "show", "verify", "describe", "analyze", "orders", "newton", "explore", "examples")
+COMMANDS = (
+    "reproduce",
+    "figures",
+    "show",
+    "verify",
+    "describe",
+    "analyze",
+    "orders",
+    "newton",
+    "explore",
+    "examples",
+    "code",
+)
 HEAVY = ("sympy", "matplotlib", "networkx", "numpy", "scipy", "graphviz", "rich")
 
 

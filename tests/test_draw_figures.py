@@ -88,7 +88,7 @@ def test_figures_have_no_fault_and_fit_one_column(number: int) -> None:
 
 def test_there_is_no_other_figure() -> None:
     with pytest.raises(InputError, match="no such figure"):
-        figure(6)
+        figure(7)
 
 
 # -- Figure 1 ---------------------------------------------------------------------------------------------------------

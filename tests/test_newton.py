@@ -18,6 +18,7 @@ from flowgraph.errors import AccuracyWarning, DomainError, InputError, NotInvert
 from flowgraph.language import parse
 from flowgraph.numeric.linearization import Linearization
 from flowgraph.numeric.newton import MAXITER, ROUNDING, TOLERANCE, NewtonIterate, Status, newton, solve
+from flowgraph.problems import PROBLEMS
 from flowgraph.tracing import trace
 
 EPSILON = float(np.finfo(float).eps)
@@ -175,6 +176,16 @@ def test_a_start_that_is_a_root_to_rounding_is_returned(line_search: bool) -> No
 
 
 @pytest.mark.parametrize("line_search", [True, False])
+def test_terms_that_cancel_inside_f_leave_more_rounding_than_x_does(line_search: bool) -> None:
+    # f_i = n − Σ cos xⱼ + …: terms of size n, and |J| |x| of size 1/n only.
+    problem = PROBLEMS["trigonometric"]
+    found = newton(problem.f, problem.start(200), line_search=line_search)
+    assert found.success, found.message
+    assert np.abs(found.fun).max() <= 200 * EPSILON
+    assert found.error < 1e-10
+
+
+@pytest.mark.parametrize("line_search", [True, False])
 def test_a_step_too_short_to_change_x_ends_at_a_root(line_search: bool) -> None:
     found = newton(lambda x: (x - 1) + 1e-17, [1.0], line_search=line_search)
     assert (found.success, found.nit, found.x[0]) == (True, 0, 1.0)
@@ -301,6 +312,21 @@ def test_a_jump_is_no_root() -> None:
     assert abs(found.fun[0]) >= 1.0
 
 
+def test_a_jump_is_no_rounding_however_large_f_was_before() -> None:
+    found = newton(lambda x: 1e6 * (x - 1) + (1 if x[0] > 1 else -1), [30.0])
+    assert found.status is Status.LINE_SEARCH
+    assert abs(found.fun[0]) >= 0.9
+
+
+def test_a_hopeless_line_search_ends() -> None:
+    # The Newton step is 10⁷⁷ times as long as x: every shorter one overflows, down to those that change nothing.
+    problem = PROBLEMS["brown-almost-linear"]
+    found = newton(problem.f, problem.start(250))
+    assert found.status is Status.LINE_SEARCH
+    assert "nearly singular" in found.message
+    assert found.nfev < 1000
+
+
 # -- damping, domains, branches ---------------------------------------------------------------------------------------
 
 
@@ -341,6 +367,7 @@ def test_steps_that_leave_the_domain_are_shortened() -> None:
     full = newton(np.log, [10.0], line_search=False)
     assert (full.success, full.status, full.nit) == (False, Status.DOMAIN, 0)
     assert "log" in full.message
+    assert "step 1" in full.message
     np.testing.assert_array_equal(full.x, [10.0])
 
 

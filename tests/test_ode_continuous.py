@@ -15,7 +15,7 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from flowgraph import ode
-from flowgraph.errors import DomainError, InputError, TraceError
+from flowgraph.errors import DomainError, InputError, NonFiniteTrajectory, TraceError
 from flowgraph.ode.continuous import METHODS, continuous
 
 Array = NDArray[Any]
@@ -207,18 +207,23 @@ def test_shapes_follow_the_right_hand_side_and_inputs_are_copied() -> None:
 
 
 def test_a_solution_that_blows_up_names_the_time() -> None:
-    with pytest.raises(DomainError, match="trajectory cannot be continued to t = 2") as caught:
+    with pytest.raises(NonFiniteTrajectory, match="trajectory cannot be continued to t = 2") as caught:
         continuous(lambda x, t: x**2, [1.0], (0.0, 2.0))
     assert caught.value.where is not None
     assert abs(float(caught.value.where.removeprefix("t = ")) - 1.0) < 1e-6
-    assert "step size" in str(caught.value.got)
+    assert "entry 0 is" in str(caught.value.got)
+    # Nothing is lost: the states before, which satisfy x = 1/(1 − t) and so grow.
+    states = caught.value.trajectory
+    assert states.shape[1] == 1
+    assert (np.diff(states[:, 0]) > 0).all()
+    assert caught.value.entry == 0
 
 
 def test_a_solution_that_leaves_the_domain_names_the_time() -> None:
     # ẋ = −1/√x reaches 0 at t = 2/3.
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(DomainError, match="cannot be continued") as caught:
+        with pytest.raises(NonFiniteTrajectory, match="cannot be continued") as caught:
             continuous(lambda x, t: -1.0 / np.sqrt(x), [1.0], (0.0, 1.0))
     assert abs(float(str(caught.value.where).removeprefix("t = ")) - 2.0 / 3.0) < 1e-3
 
@@ -232,7 +237,7 @@ def test_a_field_not_defined_at_the_start_names_the_step() -> None:
 def test_tangents_that_overflow_name_the_time() -> None:
     # x stays at 0 while its tangent grows by e^1000.
     flow = continuous(lambda x, t: 1000.0 * x, [0.0], (0.0, 1.0), rtol=1e-3)
-    with pytest.raises(DomainError, match="the tangent cannot be continued") as caught:
+    with pytest.raises(NonFiniteTrajectory, match="the tangent cannot be continued") as caught:
         flow.jvp([1.0])
     assert 0.6 < float(str(caught.value.where).removeprefix("t = ")) < 0.8
 

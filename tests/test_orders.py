@@ -14,9 +14,9 @@ import pytest
 
 import flowgraph as fg
 from flowgraph.builder import Builder
+from flowgraph.data_flow import data_flow
 from flowgraph.lumping import lumps
 from flowgraph.orders import count_orders, enumerate_orders, legal_order, sample_orders, step_numbers
-from flowgraph.structure import data_flow
 from tests.lump_oracle import facts_of, is_legal
 
 PROGRAM = fg.parse("inputs x, y\nt1 = p(x)\nt2 = p(y)\nz1 = q(x, t1)\nz2 = q(y, t2)\noutputs z1, z2")

@@ -12,7 +12,9 @@ import pytest
 
 import flowgraph as fg
 from flowgraph.builder import Builder
-from flowgraph.structure import Block, Certificate, data_flow, decompose, require_invertible
+from flowgraph.certificate import Certificate
+from flowgraph.data_flow import data_flow
+from flowgraph.structure import Block, decompose, require_invertible
 from tests.examples import REGULAR, SINGULAR
 from tests.lump_oracle import check_certificate, check_structure
 

@@ -8,10 +8,11 @@ from random import Random
 
 import pytest
 
+from flowgraph.certificate import Certificate
 from flowgraph.example_programs import examples
 from flowgraph.language import parse
 from flowgraph.program import Program
-from flowgraph.structure import Certificate, decompose
+from flowgraph.structure import decompose
 from tests.lump_oracle import check_certificate, exact_rank, facts_of, reached
 from tests.lump_programs import random_program
 

@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
 from docutils import nodes
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 import flowgraph as fg
@@ -24,10 +26,17 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-PACKAGES = ("draw", "rewrite")
+logger = logging.getLogger(__name__)
+
+PACKAGES = tuple(name for name in ("draw", "ode", "codegen", "rewrite") if find_spec(f"flowgraph.{name}"))
 
 _ARXIV = re.compile(r"(?<![`/])arXiv:(\d{4}\.\d{5})")
 _DOI = re.compile(r"(?<![`/])doi:(10\.\d{4,}/[^\s,;)]*[^\s,;).])")
+_ADDRESS = r"((?:https?:)?//[^\"' >)]+)"
+_ELEMENT = r"<(?:script|link|img|source|iframe|video|audio|embed|object|use)\b"
+_LOADED = re.compile(
+    rf"{_ELEMENT}[^>]*?\s(?:src|href|data|srcset)=[\"']?{_ADDRESS}" rf"|(?:url\(|@import )\s*[\"']?{_ADDRESS}"
+)
 _LITERAL = re.compile(r"(``.*?``)")
 _FORWARD = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 _REFERENCE = re.compile(r"^Reference: ")
@@ -102,7 +111,7 @@ def figures() -> Iterator[str]:
         files = " · ".join(f"[{ending.upper()}]({stem}.{ending})" for ending in ("svg", "pdf", "png", "tex"))
         title = figure(number).title
         heading, _, words = title.partition(": ")
-        yield f"### {heading}\n\n{words[0].upper()}{words[1:]}. {files}\n\n![{title}]({stem}.svg){{.figure}}\n"
+        yield f"### {heading}\n\n{words[0].upper()}{words[1:]}. {files}\n\n![{title}]({stem}.svg)\n"
 
 
 GENERATED: dict[str, Callable[[], Iterator[str]]] = {"% commands": commands, "% figures": figures}
@@ -112,6 +121,19 @@ def fill_in(app: Sphinx, page: str, source: list[str]) -> None:
     """Put what is generated in the place of the lines that ask for it."""
     lines = source[0].split("\n")
     source[0] = "\n".join("\n".join(GENERATED[line]()) if line in GENERATED else line for line in lines)
+
+
+def loaded_from_elsewhere(text: str) -> list[str]:
+    """What a page of HTML, or a style sheet, would load from another server; links that a reader follows are none."""
+    return [found[1] or found[2] for found in _LOADED.finditer(text)]
+
+
+def check(app: Sphinx, error: Exception | None) -> None:
+    """Warn, and so fail, where a page that was built asks another server for anything."""
+    if error is None and app.builder.format == "html":
+        for path in sorted(path for path in app.outdir.rglob("*") if path.suffix in (".html", ".css")):
+            for address in loaded_from_elsewhere(path.read_text(encoding="utf-8")):
+                logger.warning("%s loads %s", path.relative_to(app.outdir), address)
 
 
 class Pictures(SphinxDirective):
@@ -154,6 +176,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-signature", signature)
     app.connect("missing-reference", resolve)
     app.connect("source-read", fill_in)
+    app.connect("build-finished", check)
     app.add_directive("pictures", Pictures)
     app.connect("doctree-resolved", hang)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

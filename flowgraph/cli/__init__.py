@@ -12,6 +12,7 @@ import sys
 
 import click
 
+from flowgraph.cli.code import code_command
 from flowgraph.cli.examples import examples_command
 from flowgraph.cli.explore import explore_command
 from flowgraph.cli.orderings import analyze_command, orders_command
@@ -66,6 +67,7 @@ def main() -> None:
       flowgraph orders program.fg                          orders of the steps, best first
       flowgraph show program.fg --mode forward-inverse     the graph of a mode, as text
       flowgraph show program.fg -o graph.svg               the same as a drawing
+      flowgraph code program.fg --mode forward-inverse     straight-line code of a mode
       flowgraph newton model.py:f --x0 1,2                 a root of f
       flowgraph explore program.fg                         orders and derivations in the browser
       flowgraph verify program.fg model.py:step --n 4      prove that the four modes are right
@@ -84,5 +86,6 @@ main.add_command(describe_command)
 main.add_command(analyze_command)
 main.add_command(orders_command)
 main.add_command(newton_command)
+main.add_command(code_command)
 main.add_command(explore_command)
 main.add_command(examples_command)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def figures_command(ctx: click.Context, output: str, formats: tuple[str, ...], check: bool, as_json: bool) -> None:
-    """Draw Figures 1 to 4 of the paper (arXiv:2411.18786), and Figure 5 on what has to be solved.
+    """Draw Figures 1 to 4 of the paper (arXiv:2411.18786), 5 on what has to be solved, 6 on differential equations.
 
     \b
     Examples:

@@ -1,6 +1,6 @@
 """The figures. Figures 1, 2 and 3 are here, drawn from derivations: nothing in them is typed in but two short programs.
 
-Reference: arXiv:2411.18786, Figs. 1–4. Figure 5 is not in the paper.
+Reference: arXiv:2411.18786, Figs. 1–4. Figures 5 and 6 are not in the paper.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from flowgraph.draw.figure_4 import figure_4
 from flowgraph.draw.figure_5 import figure_5
+from flowgraph.draw.figure_6 import figure_6
 from flowgraph.draw.layout import drawing
 from flowgraph.draw.panel import (
     LEADING,
@@ -242,6 +243,7 @@ def _pages() -> Mapping[int, Callable[[], tuple[Rows, str]]]:
         3: lambda: (_in_threes(_figure_3()), "Figure 3: derivation of reverse inverse mode from the data flow graph"),
         4: lambda: (figure_4(), "Figure 4: the lumps of one data flow graph along two total orders of its steps"),
         5: lambda: (figure_5(), "Figure 5: what the best order and the blocks gain on the example programs"),
+        6: lambda: (figure_6(), "Figure 6: discrete modes tend to continuous ones, and what symplectic methods keep"),
     }
 
 
@@ -260,7 +262,8 @@ def figure(number: int) -> Scene:
     """A whole figure, one column (8.5 cm) wide.
 
     Args:
-        number: 1, 2, 3 or 4 for the figures of the paper; 5 for the gains on the example programs.
+        number: 1, 2, 3 or 4 for the figures of the paper; 5 for the gains on the example programs; 6 for
+            differential equations.
 
     Raises:
         InputError: there is no figure of that number.
@@ -269,7 +272,7 @@ def figure(number: int) -> Scene:
 
     Example:
         >>> [round(figure(number).width) for number in FIGURES]
-        [241, 241, 241, 241, 241]
+        [241, 241, 241, 241, 241, 241]
     """
     rows, title = _page(number)
     return compose(rows, title)

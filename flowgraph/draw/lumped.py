@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flowgraph.certificate import Certificate
 from flowgraph.draw.curves import clip
 from flowgraph.draw.layout import stretch
 from flowgraph.draw.panel import SMALL, code_line, stack
@@ -27,7 +28,7 @@ from flowgraph.draw.text import claimed_width, measure, name_latex, plain, write
 from flowgraph.lumping import Lumping
 from flowgraph.orders import legal_order
 from flowgraph.program import Program
-from flowgraph.structure import Certificate, decompose
+from flowgraph.structure import decompose
 
 _NAME = 8.0
 _RADIUS = 5.4

@@ -14,6 +14,7 @@ from typing import Any, final
 
 import numpy as np
 
+from flowgraph.data_flow import data_flow
 from flowgraph.errors import DomainError, InputError, NotApplicable
 from flowgraph.explorer.limits import LIMITS
 from flowgraph.labels import PRIME, Label, ResidueLabels
@@ -31,7 +32,6 @@ from flowgraph.partials import (
 from flowgraph.program import Program, require_program
 from flowgraph.rewrite import Application
 from flowgraph.rewrite.derivation import Summary
-from flowgraph.structure import data_flow
 from flowgraph.symbolic import convert_labels, label_atoms
 from flowgraph.verification import check_application
 

@@ -13,6 +13,7 @@ Reference: THEORY section 7; A. George and J. Liu, Computer Solution of Large Sp
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -258,15 +259,21 @@ def _lay_out_one(counts: Array, codes: Array, results: Array, inner: Array) -> _
     patterns = _patterns(counts, codes, results, inner, ordinal)
     column, lower, upper = np.arange(size), size, size
     if patterns is not None:
-        column, lower, upper = _best_order([patterns[k] for k in equations.tolist()], size)
+        lengths, unknowns = patterns
+        in_equation = np.repeat(~inner, lengths)
+        at = np.repeat(np.arange(size), lengths[equations])
+        column, lower, upper = _best_order(at, unknowns[in_equation], size)
     as_band = lower <= _WIDEST and 2 * lower + upper + 1 < 0.8 * size
     kind = BAND if as_band else DENSE if size <= _LARGEST_DENSE else EXTERNAL
     if kind == EXTERNAL or patterns is None:
         kind, low, high = EXTERNAL, np.zeros(len(counts)), np.zeros(len(counts))
     else:
         # Equations stand in the order of the unknowns that they are matched with, so the pairing is even.
-        spans = [(int(column[p].min()), int(column[p].max()) + 1) if len(p) else (0, 0) for p in patterns]
-        low, high = np.array(spans).T
+        lengths, unknowns = patterns
+        some, starts = lengths > 0, np.cumsum(lengths) - lengths
+        low, high = np.zeros((2, len(counts)), dtype=np.int64)
+        low[some] = np.minimum.reduceat(column[unknowns], starts[some])
+        high[some] = np.maximum.reduceat(column[unknowns], starts[some]) + 1
     lengths = np.where(inner, high - low, 0)
     offsets = np.cumsum(lengths) - lengths
     equation = np.where(inner, -1, column[ordinal])
@@ -284,34 +291,45 @@ def _lay_out_one(counts: Array, codes: Array, results: Array, inner: Array) -> _
     )
 
 
-def _patterns(counts: Array, codes: Array, results: Array, inner: Array, ordinal: Array) -> list[Array] | None:
-    """Per row: which unknowns its D, or its row of A, depends on, ascending; None where that is too much."""
-    patterns: list[Array] = []
+def _patterns(counts: Array, codes: Array, results: Array, inner: Array, ordinal: Array) -> tuple[Array, Array] | None:
+    """Which unknowns each row's D, or its row of A, depends on; None where that is too much.
+
+    Returns:
+        (R,) how many of each row, and all of them row by row.
+    """
+    patterns: list[tuple[int, ...]] = []
     position, total = 0, 0
-    for row, count in enumerate(counts.tolist()):
-        met = codes[position : position + count]
+    # Most rows have a few unknowns: too few for arrays to pay.
+    all_codes, is_inner, unknown = codes.tolist(), inner.tolist(), ordinal.tolist()
+    for row, (count, result) in enumerate(zip(counts.tolist(), results.tolist(), strict=True)):
+        met: set[int] = set()
+        own = (result,) if not is_inner[row] else ()
+        for code in (*all_codes[position : position + count], *own):
+            if code < 0:
+                continue
+            if is_inner[code]:
+                met.update(patterns[code])
+            else:
+                met.add(unknown[code])
         position += count
-        met = met[met >= 0]
-        if not inner[row] and results[row] >= 0:
-            met = np.append(met, results[row])
-        direct = ordinal[met[~inner[met]]]
-        through = met[inner[met]]
-        parts = [direct, *(patterns[k] for k in through.tolist())]
-        patterns.append(np.unique(np.concatenate(parts)) if len(parts) > 1 or len(direct) > 1 else direct)
-        total += len(patterns[-1])
+        patterns.append(tuple(met))
+        total += len(met)
         if total > _MOST_ENTRIES:
             return None
-    return patterns
+    lengths = np.fromiter(map(len, patterns), dtype=np.int64, count=len(patterns))
+    return lengths, np.fromiter(chain.from_iterable(patterns), dtype=np.int64, count=total)
 
 
-def _best_order(rows: list[Array], size: int) -> tuple[Array, int, int]:
+def _best_order(at: Array, to: Array, size: int) -> tuple[Array, int, int]:
     """The column of each unknown, and the diagonals of A below and above the main one, in the best of three orders.
 
     As they stand; from both ends to the middle, which makes a periodic band a band; reverse Cuthill and McKee.
+
+    Args:
+        at: per entry of A: its equation.
+        to: per entry of A: its unknown.
+        size: the number of either.
     """
-    lengths = np.array([len(row) for row in rows])
-    at = np.repeat(np.arange(size), lengths)
-    to = np.concatenate(rows).astype(np.int64) if size else np.zeros(0, dtype=np.int64)
     natural = np.arange(size)
     best = (natural, *_band(natural, at, to))
     if best[1] + best[2] <= 2 or size <= 2:

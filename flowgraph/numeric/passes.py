@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from flowgraph.data_flow import graph_of, reachable
 from flowgraph.liveness import reaching
-from flowgraph.structure import graph_of, reachable
 
 Array = NDArray[Any]
 

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from flowgraph.data_flow import DataFlow, augment
 from flowgraph.numeric.blocks import BlockTable, lay_out, no_blocks
 from flowgraph.numeric.choice import analysis_passes
 from flowgraph.numeric.passes import NOBODY
 from flowgraph.numeric.reduced import Reduced
-from flowgraph.structure import DataFlow, augment, require_invertible
+from flowgraph.structure import require_invertible
 
 Array = NDArray[Any]
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from flowgraph.errors import DomainError, InputError
+from flowgraph.errors import DomainError, InputError, NonFiniteTrajectory
 from flowgraph.numeric.linearization import Linearization, SlogdetResult
 from flowgraph.numeric.plan import Plan, plan
 from flowgraph.numeric.shapes import like, real_array, right_hand_sides
@@ -98,7 +98,7 @@ class _Integrator:
         """The solution of ẏ = right(t, y).
 
         Raises:
-            DomainError: it cannot be continued to the end.
+            NonFiniteTrajectory: it cannot be continued to the end.
         """
         from scipy.integrate import solve_ivp
 
@@ -111,13 +111,14 @@ class _Integrator:
         if solution.status == 0 and np.isfinite(end).all():
             return solution
         k = int(np.argmax(np.where(np.isfinite(end), np.abs(end), np.inf)))
-        raise DomainError(
+        raise NonFiniteTrajectory(
             f"{what} cannot be continued to t = {span[1]:g}",
-            where=f"t = {solution.t[-1]:.12g}",
-            got=f"entry {k} is {end[k]:.6g}; {self.method}: {solution.message}",
+            where=f"t = {solution.t[-1]:.9g}",
+            got=f"entry {k} is {end[k]:.6g}; {self.method} finds no time step that is short enough",
             expected="a solution that exists, and is finite, on the whole interval",
-            remedy="end before that time; a solution that blows up, leaves the domain of F or is stiff ends like this "
-            "(for a stiff one, try method='Radau')",
+            remedy="end before that time; where the equation is stiff, try method='Radau'",
+            entry=k,
+            trajectory=solution.y.T,
         )
 
 
@@ -186,7 +187,7 @@ class Continuous:
 
         Raises:
             InputError: another shape, or numbers that are not finite.
-            DomainError: the tangents cannot be integrated to the end; with the time.
+            NonFiniteTrajectory: the tangents cannot be integrated to the end; with the time.
         """
         return self._sweep(v, "v", adjoint=False, backward=False)
 
@@ -215,7 +216,7 @@ class Continuous:
         """Sign and logarithm of det J. The sign is 1; log det J = ∫ tr F′ dt (Liouville), n sweeps at each time.
 
         Raises:
-            DomainError: the integral does not exist; with the time.
+            NonFiniteTrajectory: the integral does not exist; with the time.
         """
         field, n = self._field, len(self.x)
         units = np.eye(n)
@@ -295,7 +296,8 @@ def continuous(
     Raises:
         InputError: F has another number of arguments or of results than states, t_span is empty or not finite, x0 is no
             vector of finite numbers, or there is no such method or tolerance.
-        DomainError: F is not defined at the start; or the solution ends before t₁, with the time where it does.
+        DomainError: F is not defined at the start.
+        NonFiniteTrajectory: the solution ends before t₁; with the time where it does, and the states before.
         TraceError: F cannot be traced.
 
     Reference: arXiv:2411.18786, outlook; E. Hairer, S. P. Nørsett and G. Wanner, Solving Ordinary Differential

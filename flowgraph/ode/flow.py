@@ -284,7 +284,7 @@ def _checked(after: Any, before: Any, k: int) -> Any:
         after = np.stack(after)
     if isinstance(after, TracedBool):
         after = after.astype(float)
-    if (not isinstance(after, TracedArray) and np.ndim(after) == 0) or np.ndim(after) > 1:
+    if np.ndim(after) != 1:
         raise InputError(
             "a step returned what is no vector",
             where=f"step k = {k}",

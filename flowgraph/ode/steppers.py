@@ -154,7 +154,7 @@ def yoshida4(system: Separable, x: Any, h: Any, t: Any = 0.0) -> Any:
         array([ 0.8786, -0.4789])
     """
     q, p = _separated(system, x, h)
-    before = 0.0
+    before = 0
     for weight in YOSHIDA_WEIGHTS:
         p = p + (before + weight) / 2 * h * _part(system, "force", q)
         q = q + weight * h * _part(system, "velocity", p)
@@ -214,14 +214,15 @@ def require_time_step(h: Any) -> None:
           got:      0
           expected: a finite number that is not 0; h < 0 runs backward
     """
-    number = isinstance(h, (int, float, np.integer, np.floating)) and not isinstance(h, bool)
-    # What is no float (a traced number, a symbol, a complex perturbation) cannot be asked for its value.
-    if np.ndim(h) or h is None or isinstance(h, (bool, np.bool, str)) or (number and (h == 0 or not isfinite(h))):
-        raise InputError(
-            "h is no time step",
-            got=f"an array of shape {np.shape(h)}" if np.ndim(h) else repr(h),
-            expected="a finite number that is not 0; h < 0 runs backward",
-        )
+    if isinstance(h, (bool, np.bool, str)) or h is None:
+        got = repr(h)
+    elif isinstance(h, (int, float, np.integer, np.floating)):
+        got = None if isfinite(h) and h != 0 else repr(h)
+    else:
+        # What is no float (a traced number, a symbol, a complex perturbation) cannot be asked for its value.
+        got = f"an array of shape {np.shape(h)}" if np.ndim(h) else None
+    if got is not None:
+        raise InputError("h is no time step", got=got, expected="a finite number that is not 0; h < 0 runs backward")
 
 
 def _state(x: Any, h: Any) -> Any:

@@ -59,10 +59,11 @@ def figure_files(formats: Iterable[str] = FIGURE_FORMATS) -> dict[str, bytes]:
 
     Example:
         >>> list(figure_files(["tex"]))
-        ['figure-1.tex', 'figure-2.tex', 'figure-3.tex', 'figure-4.tex', 'figure-5.tex']
+        ['figure-1.tex', 'figure-2.tex', 'figure-3.tex', 'figure-4.tex', 'figure-5.tex', 'figure-6.tex']
     """
     wanted = tuple(dict.fromkeys(formats))
-    return {f"figure-{number}.{format}": render(figure(number), format) for number in FIGURES for format in wanted}
+    scenes = ((number, figure(number)) for number in FIGURES)
+    return {f"figure-{number}.{format}": render(scene, format) for number, scene in scenes for format in wanted}
 
 
 def copy_examples(folder: str | PathLike[str]) -> list[str]:

@@ -57,6 +57,15 @@ CAPTIONS = MappingProxyType(
             "given order (ring), of the best order (bar), and for the blocks (dot), in products with the Jacobian. "
             "This figure is not in the paper.",
         ),
+        6: (
+            "Discrete modes tend to continuous ones",
+            "The four modes of T steps of a method against the four linear differential equations of its limit, over "
+            "the step size h = t/T, for explicit (rings) and symplectic methods (dots): lines through the largest of "
+            "the four relative errors, bars down to the smallest, and straight lines of the slope that the order "
+            "demands in grey (a–d). Lotka–Volterra is in logarithms, Lorenz-96 has twenty variables. (e) Symplectic "
+            "steps keep the volume for 100,000 steps, explicit ones do not. (f) The orders found, and what a step is "
+            "made of: symplectic steps are lumps of size 1, so nothing is solved. This figure is not in the paper.",
+        ),
     }
 )
 """Title and text for each figure."""
@@ -129,8 +138,9 @@ def _header(report: Report) -> str:
     return f"""<header>
 <h1>Inverse accumulation mode, reproduced</h1>
 <p>Figures 1–4 of Pearlmutter and Siskind, <cite>Automatic Differentiation: Inverse Accumulation Mode</cite>
-(<a href="{PAPER}">arXiv:2411.18786</a>), drawn from what flowgraph derived, a fifth on what has to be solved, and the
-modes of every example program held against an independent Jacobian{_without_inverse(report.programs)}.</p>
+(<a href="{PAPER}">arXiv:2411.18786</a>), drawn from what flowgraph derived, a fifth on what has to be solved, a sixth
+on differential equations, and the modes of every example program held against an independent
+Jacobian{_without_inverse(report.programs)}.</p>
 <p class="verdict {"bad" if failed else "good"}"><b>{"✗" if failed else "✓"}</b> {verdict}.{note}</p>
 <nav><a href="#figures">Figures</a> <a href="#verification">Verification</a> <a href="#programs">Programs</a>
 <a href="verification.json">JSON</a></nav>

@@ -85,7 +85,7 @@ class Report:
     """Everything the main job found.
 
     Attributes:
-        figures: the figures of the paper, and Figure 5.
+        figures: the figures of the paper, and Figures 5 and 6.
         programs: the example programs.
         versions: what it was made with.
         command: what makes it again.

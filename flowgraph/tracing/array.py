@@ -386,6 +386,11 @@ def check_owner(recorder: Recorder, array: Any) -> Any:
             remedy="do not keep traced arrays in globals or attributes between traces, and pass the values of an outer "
             "trace to an inner one as inputs",
         )
+    if recorder.is_stray(array.codes):
+        raise recorder.error(
+            "a traced array is used outside the time step that it was computed in",
+            remedy="a step of a flow runs once for all time steps: return what is needed later as part of the state",
+        )
     return array
 
 

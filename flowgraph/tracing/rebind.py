@@ -6,11 +6,11 @@ is a stand-in whose ``zeros``, ``empty``, ``array`` and so on return traced arra
 NumPy's own. NumPy itself is not touched, and nothing outlives the trace.
 
 What is reached: the function itself (also a bound method, a callable object, ``functools.partial`` and what it binds by
-position), the functions and objects named in its globals and its closures, and the methods of such objects, each in
-turn. An object is replaced by one of a subclass that shares its attributes, a module by one that asks it. What is not
-reached: functions in attributes of objects, objects that the function creates, installed packages, functions that
-assign globals, ``super()``. There, creating an array and assigning a traced value into it is an error that names the
-remedy.
+position), the functions and objects named in its globals and its closures, the methods of such objects, and the
+functions that an object of the library holds (``with_functions`` says which), each in turn. An object is replaced by
+one of a subclass that shares its attributes, a module by one that asks it. What is not reached: functions in other
+attributes of objects, objects that the function creates, installed packages, functions that assign globals,
+``super()``. There, creating an array and assigning a traced value into it is an error that names the remedy.
 """
 
 from __future__ import annotations
@@ -193,13 +193,9 @@ class _Rebinder:
         """The same cell, so that ``nonlocal`` works, unless what it holds is to be replaced."""
         content = _content(cell)
         kinds = (FunctionType, MethodType, functools.partial, *self._types)
-        if (
-            not isinstance(content, (ModuleType, *kinds))
-            and not _has_plain_class(content)
-            and not _holds_functions(content)
-        ):
-            return cell
-        return self._cells.setdefault(id(cell), CellType())
+        if isinstance(content, (ModuleType, *kinds)) or _has_plain_class(content) or _holds_functions(content):
+            return self._cells.setdefault(id(cell), CellType())
+        return cell
 
     def _is_foreign(self, function: FunctionType) -> bool:
         home = _package(function) == self._home and self._home not in _FOREIGN

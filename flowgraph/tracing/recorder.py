@@ -29,8 +29,8 @@ from flowgraph.program import Program
 
 Array = NDArray[Any]
 
-_LIBRARY = Path(__file__).parents[1]
-_INTERNAL = tuple(f"{folder}{os.sep}" for folder in (_LIBRARY, *(Path(m.__file__).parent for m in (np, scipy))))
+_LIBRARY = str(Path(__file__).parents[1])
+_INTERNAL = tuple(folder + os.sep for folder in (_LIBRARY, *np.__path__, *scipy.__path__))
 _APART = 2**30
 """Numbers of values that are recorded apart begin here, so that none of them means anything elsewhere."""
 _SMALL = 16
@@ -104,6 +104,7 @@ class Recorder:
         self._pooled = np.zeros(1024, dtype=np.int64)
         self._values = _Column()
         self._repeated: list[tuple[Program, Array]] = []
+        self._has_been_apart = False
         if point is not None:
             self._values.extend(point)
 
@@ -237,11 +238,16 @@ class Recorder:
         """
         outer = self.builder, self.point, self._pooled
         first = max(_APART, self.builder.n_values)
+        self._has_been_apart = True
         self.builder, self.point, self._pooled = Builder(first + n), None, np.zeros(1024, dtype=np.int64)
         try:
             yield np.arange(first, first + n, dtype=np.int64)
         finally:
             self.builder, self.point, self._pooled = outer
+
+    def is_stray(self, codes: Array) -> bool:
+        """Whether some codes were given apart, and nothing is recorded apart any more."""
+        return self._has_been_apart and self.builder.n_inputs < _APART and codes.size > 0 and codes.max() >= _APART
 
     def finish(self, outputs: Array, names: Sequence[str] | None) -> Program:
         """The program recorded. Nothing can be recorded afterwards."""
