@@ -6,7 +6,7 @@ left; each language only prints them. Adding a language is one file and one entr
 Reference: arXiv:2411.18786, Fig. 2 (d).
 """
 
-from flowgraph.codegen.generate import MODES, generate_code
+from flowgraph.codegen.generate import MODES
 from flowgraph.codegen.languages import LANGUAGES
 
-__all__ = ["LANGUAGES", "MODES", "generate_code"]
+__all__ = ["LANGUAGES", "MODES"]
