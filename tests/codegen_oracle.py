@@ -5,6 +5,7 @@ A stand-in is ϕ(a) = Σ cᵢaᵢ + 0.1 sin(Σ dᵢaᵢ), with coefficients that
 
 from __future__ import annotations
 
+import ctypes
 import math
 import re
 import shutil
@@ -12,7 +13,6 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -41,15 +41,12 @@ def stand_in(function: str, slot: int, a: Sequence[Any]) -> Any:
     return sum((p * x for p, x in zip(c, a, strict=True)), 0.0) + 0.1 * np.sin(inner)
 
 
-def in_c(function: str, slot: int, arity: int) -> str:
-    """The same in C."""
+def in_c(name: str, function: str, slot: int, arity: int) -> str:
+    """The same in C, as a function of that name."""
     c, d = coefficients(function, arity)
     names = [f"a{k}" for k in range(arity)]
-    used = names if not slot else [name for name, factor in zip(names, d, strict=True) if factor]
-    inner = " + ".join(f"({p!r}) * {name}" for p, name in zip(d, used, strict=True)) or "0.0"
-    sum_ = " + ".join(f"({p!r}) * {name}" for p, name in zip(c, names, strict=True)) or "0.0"
-    value = f"{c[slot - 1]!r} + 0.1 * ({d[slot - 1]!r}) * cos({inner})" if slot else f"{sum_} + 0.1 * sin({inner})"
-    name = f"{function}_{slot}" if slot else function
+    inner, outer = (" + ".join(f"({p!r}) * {a}" for p, a in zip(q, names, strict=True)) or "0.0" for q in (d, c))
+    value = f"{c[slot - 1]!r} + 0.1 * ({d[slot - 1]!r}) * cos({inner})" if slot else f"{outer} + 0.1 * sin({inner})"
     return f"static double {name}({', '.join(f'double {n}' for n in names) or 'void'}) {{ return {value}; }}"
 
 
@@ -73,6 +70,15 @@ def linearised(program: Program, x: Array) -> tuple[Array, Array]:
             rows.append(row)
     outputs = program.outputs.tolist()
     return np.array([values[k] for k in outputs]), np.array([rows[k] for k in outputs]).reshape(len(outputs), n)
+
+
+def evaluated(program: Program, x: Array) -> Array:
+    """The outputs of a program in whose text partials of uninterpreted functions stand as f_1, f_2, …"""
+    values = [float(entry) for entry in x]
+    for step in program.steps():
+        a = [values[o] if o >= 0 else float(program.constants[-1 - o]) for o in step.operands]
+        values.append(float(_called(step.function, a) if step.operation is None else step.operation.evaluate(*a)))
+    return np.array([values[k] for k in program.outputs.tolist()])
 
 
 def result_of(mode: str, jacobian: Array, v: Array) -> Array:
@@ -102,8 +108,14 @@ def python_function(text: str, name: str) -> Callable[..., Any]:
 
 
 def _called(word: str, a: Sequence[Any]) -> Any:
+    return stand_in(*_meaning(word), a)
+
+
+def _meaning(word: str) -> tuple[str, int]:
+    """Which function of the program a name in the code stands for, and which partial of it, 0 for none."""
     match = re.fullmatch(r"(.*)_(\d+)", word)
-    return stand_in(match[1], int(match[2]), a) if match else stand_in(word, 0, a)
+    function, slot = (match[1], int(match[2])) if match else (word, 0)
+    return function.rstrip("_"), slot
 
 
 EXTERN = re.compile(r"extern double (\w+)\(([^)]*)\);")
@@ -114,8 +126,7 @@ def with_definitions(text: str, number: int) -> str:
     names, definitions = [], []
     for name, parameters in EXTERN.findall(text):
         arity = 0 if parameters == "void" else parameters.count(",") + 1
-        match = re.fullmatch(r"(.*)_(\d+)", name)
-        definitions.append(in_c(match[1], int(match[2]), arity) if match else in_c(name, 0, arity))
+        definitions.append(in_c(name, *_meaning(name), arity))
         names.append(name)
     before = [f"#define {name} unit{number}_{name}" for name in names]
     after = [f"#undef {name}" for name in names]
@@ -134,7 +145,11 @@ def compiled(source: str, folder: Path, *flags: str) -> Path:
     return library
 
 
-MODES_OF = MappingProxyType(
-    {True: ("forward", "reverse", "forward-inverse", "reverse-inverse"), False: ("forward", "reverse")}
-)
-"""The modes of a program by whether its J is structurally regular."""
+def from_c(library: ctypes.CDLL, name: str, vectors: Sequence[Array], sizes: Sequence[int]) -> tuple[int, list[Array]]:
+    """The status that a compiled function returns, and the vectors that it has written; NaN where it has not."""
+    written = [np.full(size, np.nan) for size in sizes]
+    pointers = [
+        array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
+        for array in (*map(np.ascontiguousarray, vectors), *written)
+    ]
+    return getattr(library, name)(*pointers), written

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PACKAGES = tuple(name for name in ("draw", "ode", "codegen", "rewrite") if find_spec(f"flowgraph.{name}"))
+PACKAGES = ("draw", "ode", "rewrite")
 
 _ARXIV = re.compile(r"(?<![`/])arXiv:(\d{4}\.\d{5})")
 _DOI = re.compile(r"(?<![`/])doi:(10\.\d{4,}/[^\s,;)]*[^\s,;).])")
@@ -111,7 +110,7 @@ def figures() -> Iterator[str]:
         files = " · ".join(f"[{ending.upper()}]({stem}.{ending})" for ending in ("svg", "pdf", "png", "tex"))
         title = figure(number).title
         heading, _, words = title.partition(": ")
-        yield f"### {heading}\n\n{words[0].upper()}{words[1:]}. {files}\n\n![{title}]({stem}.svg){{.figure}}\n"
+        yield f"### {heading}\n\n{words[0].upper()}{words[1:]}. {files}\n\n![{title}]({stem}.svg)\n"
 
 
 GENERATED: dict[str, Callable[[], Iterator[str]]] = {"% commands": commands, "% figures": figures}

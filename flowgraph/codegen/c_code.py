@@ -40,7 +40,7 @@ _SPELLINGS = MappingProxyType(
         "minimum": call("minimum", 2),
         "maximum": call("maximum", 2),
         "erf": call("erf"),
-        "logistic": Spelling("1.0 / (1.0 + exp(-{0}))", PRODUCT, (SIGN,)),
+        "logistic": call("logistic"),
         "softplus": call("softplus"),
         "select": Spelling("{0} > 0.0 ? {1} : {2}", ANY, (SUM,)),
         "constant": Spelling("{0}", SIGN),
@@ -52,6 +52,7 @@ _HELPERS = MappingProxyType(
         # Not fmin and fmax, which pass over a NaN.
         "minimum": "static double minimum(double x, double y) { return x < y || isnan(x) ? x : y; }",
         "maximum": "static double maximum(double x, double y) { return x > y || isnan(x) ? x : y; }",
+        "logistic": "static double logistic(double x) { return 1.0 / (1.0 + exp(-x)); }",
         "softplus": "static double softplus(double x) { return (x > 0.0 ? x : 0.0) + log1p(exp(-fabs(x))); }",
         "solve": """\
 /* A x = b by elimination with partial pivoting; A is n by n, row by row; x takes the place of b. */
@@ -238,6 +239,7 @@ C = Language(
     title="C99",
     suffix=".c",
     write=write,
+    operations=frozenset(_SPELLINGS),
     reserved=frozenset(
         [*_C_KEYWORDS.split(), *_C_MATH.split(), *_HELPERS, *"xyv", "matrix", "right", "result", "main"]
     ),

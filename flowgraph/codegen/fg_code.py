@@ -55,6 +55,12 @@ class _Writer:
         for statement in routine.body:
             lines += self._statement(statement)
         results = routine.values if routine.mode == "primal" else routine.result
+        if not inputs or not results:
+            raise InputError(
+                "the notation has no programs without inputs or outputs",
+                got=f"{len(inputs)} inputs and {len(results)} outputs",
+                remedy="take another language",
+            )
         outputs = []
         for k, term in enumerate(results):
             if isinstance(term, Number):
@@ -78,7 +84,7 @@ class _Writer:
 
 def _check_calls(value: Term) -> None:
     for part in parts(value):
-        if isinstance(part, Call) and not any(True for _ in names(part)):
+        if isinstance(part, Call) and not names(part):
             raise InputError(
                 f"the notation cannot call {part.function} with constants only",
                 remedy="write the code in another language: --language numpy or c",
@@ -90,6 +96,7 @@ FG = Language(
     title="the paper's notation",
     suffix=".fg",
     write=write,
+    operations=frozenset(_SPELLINGS),
     reserved=frozenset({*KEYWORDS, *NAMES}),
     returns_values=False,
     checks_branches=False,

@@ -48,7 +48,7 @@ ARITHMETIC: Mapping[str, Spelling] = MappingProxyType(
         "sub": infix("-", SUM),
         "mul": infix("*", PRODUCT),
         "div": infix("/", PRODUCT),
-        "neg": Spelling("-{0}", SIGN, (SIGN,)),
+        "neg": Spelling("-{0}", SIGN, (POWER,)),
     }
 )
 """What C, Python and the paper's notation write alike."""

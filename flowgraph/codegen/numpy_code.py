@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -26,6 +27,9 @@ from flowgraph.codegen.statements import (
 from flowgraph.codegen.terms import names
 
 _WIDTH = 88
+
+# A power of a name by a name or number is written without blanks.
+_SIMPLE_POWER = re.compile(r"(?<!\w)([a-zA-Z]\w*) \*\* (-?\w+(?:\.\w+)?)(?![\w(.])")
 
 _SPELLINGS = MappingProxyType(
     {
@@ -155,10 +159,11 @@ class _Writer:
                 if not any(targets):
                     return []
                 listed = ", ".join(target or "_" for target in targets)
-                return [f"{listed}{',' * (len(targets) == 1)} = np.asarray({source}, dtype=float)"]
+                left = listed if len(targets) > 1 else f"({listed},)"
+                return [f"{left} = np.asarray({source}, dtype=float)"]
             case Assign(target, value, meaning):
                 note = f"  # {one_line(_derivative(meaning))}" if meaning else ""
-                return [f"{target} = {text(value)}{note}"]
+                return [f"{target} = {_hugged(text(value))}{note}"]
             case Check(variable, positive, words):
                 return [
                     f"if not np.all({variable} {'>' if positive else '<='} 0.0):",
@@ -166,9 +171,13 @@ class _Writer:
                 ]
             case Solve(targets, _, _, _, right):
                 rows = [f"[{', '.join(map(text, row))}]" for row in statement.system]
+                given = [*map(text, right)]
+                left, short = ", ".join(targets), f"[{', '.join(given)}]"
+                fits = len(left) + len(short) + len(" = solve(A, )") + 4 <= _WIDTH
                 return [
                     *_bracketed("A = [", rows, "]"),
-                    *_bracketed(f"{', '.join(targets)} = solve(A, [", list(map(text, right)), "])"),
+                    *([] if fits else _bracketed("right = [", given, "]")),
+                    f"{left} = solve(A, {short if fits else 'right'})",
                 ]
 
 
@@ -182,6 +191,10 @@ def _constant(body: Sequence[Statement]) -> set[str]:
             else:
                 found.add(name)
     return found
+
+
+def _hugged(text: str) -> str:
+    return _SIMPLE_POWER.sub(r"\1**\2", text)
 
 
 def _derivative(meaning: Partial) -> str:
@@ -201,6 +214,9 @@ NUMPY = Language(
     title="Python with NumPy",
     suffix=".py",
     write=write,
-    reserved=frozenset({*keyword.kwlist, *dir(builtins), "np", "special", "solve", "x", "v", "y", "A", "_"}),
+    operations=frozenset(_SPELLINGS),
+    reserved=frozenset(
+        {*keyword.kwlist, *dir(builtins), "np", "special", "solve", "x", "v", "y", "A", "right", "entries", "_"}
+    ),
 )
 """Python with NumPy."""

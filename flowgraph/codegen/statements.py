@@ -147,12 +147,13 @@ def terms_of(statement: Statement) -> tuple[Term, ...]:
             return ()
 
 
-def reads(statement: Statement) -> Iterator[str]:
+def reads(statement: Statement) -> list[str]:
     """The variables that a statement reads."""
     if isinstance(statement, Check):
-        yield statement.variable
-    for term in terms_of(statement):
-        yield from names(term)
+        return [statement.variable]
+    if isinstance(statement, Assign):
+        return names(statement.value)
+    return [name for term in terms_of(statement) for name in names(term)]
 
 
 def writes(statement: Statement) -> tuple[str, ...]:

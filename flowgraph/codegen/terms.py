@@ -82,9 +82,11 @@ def parts(term: Term) -> Iterator[Term]:
             stack.extend(term.operands)
 
 
-def names(term: Term) -> Iterator[str]:
+def names(term: Term) -> list[str]:
     """The variables that the expression reads."""
-    return (part.text for part in parts(term) if isinstance(part, Name))
+    if isinstance(term, Name):
+        return [term.text]
+    return [part.text for part in parts(term) if isinstance(part, Name)]
 
 
 def negative(x: Term) -> Term:
@@ -160,6 +162,8 @@ def over(x: Term, y: Term) -> Term:
             return negative(x)
         case Number(a), Number(b):
             return Number(a / b)
+        case _, Apply("neg", (z,)):
+            return negative(over(x, z))
         case _:
             return Apply("div", (x, y))
 

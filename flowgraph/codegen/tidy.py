@@ -50,8 +50,9 @@ def named(body: Sequence[Statement], results: Sequence[Term], taken: Iterable[st
     and no more names are used than live at a time, or than there are letters.
     """
     last: dict[str, int] = {}
+    read = [reads(statement) for statement in body]
     for k, statement in enumerate(body):
-        for name in (*reads(statement), *writes(statement)):
+        for name in (*read[k], *writes(statement)):
             last[name] = k
     for term in results:
         for name in names(term):
@@ -62,8 +63,8 @@ def named(body: Sequence[Statement], results: Sequence[Term], taken: Iterable[st
     done: list[Statement] = []
     for k, statement in enumerate(body):
         statement = _with_reads(statement, names_of)
-        for name in dict.fromkeys(reads(body[k])):
-            if name in names_of and last[name] == k:
+        for name in dict.fromkeys(read[k]):
+            if last[name] == k and name in names_of:
                 queue.append(names_of.pop(name))
         for name in writes(statement):
             if name.startswith("%"):

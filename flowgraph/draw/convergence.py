@@ -154,7 +154,7 @@ def volumes(stepper: ode.Stepper, case: Case, h: float, count: int) -> Array:
     Example:
         >>> log = volumes(ode.STEPPERS["explicit_euler"], cases()[0], 0.1, 2)
         >>> print(log.round(5))  # log(1 + h² cos q) in the first step, with q = 1
-        [0.00539 0.01046]
+        [0.00539 0.01035]
     """
     one = ode.discretize(stepper.function, case.field, h, 1)
     states = np.empty((count, len(case.x0)))

@@ -143,3 +143,95 @@ def factor_one(
     first, small = sweeps.survey(starts, arguments, pivots, table, c, threshold)
     bad = block_kernels.factor_blocks(starts, arguments, c, n, table, workspace, numbers, swaps)
     return first, bad, small
+
+
+@njit(cache=True, error_model="numpy")
+def forward_inverse_members(
+    order: Array,
+    starts: Array,
+    arguments: Array,
+    pivots: Array,
+    outputs: Array,
+    n: int,
+    table: Any,
+    data: Array,
+    offset: int,
+    numbers: Array,
+    swaps: Array,
+    rhs: Array,
+    out: Array,
+) -> None:
+    """out (B, n, k) ← J⁻¹ rhs (B, n, k), each member with its own J; its coefficients begin at ``offset``."""
+    for b in range(len(rhs)):
+        forward_inverse_one(
+            order, starts, arguments, pivots, outputs, n, table, data[b, offset:], numbers[b], swaps[b], rhs[b], out[b]
+        )
+
+
+@njit(cache=True, error_model="numpy")
+def reverse_inverse_members(
+    order: Array,
+    starts: Array,
+    arguments: Array,
+    pivots: Array,
+    outputs: Array,
+    n: int,
+    table: Any,
+    data: Array,
+    offset: int,
+    numbers: Array,
+    swaps: Array,
+    rhs: Array,
+    out: Array,
+) -> None:
+    """out (B, n, k) ← J⁻ᵀ rhs (B, n, k), each member with its own J; its coefficients begin at ``offset``."""
+    for b in range(len(rhs)):
+        reverse_inverse_one(
+            order, starts, arguments, pivots, outputs, n, table, data[b, offset:], numbers[b], swaps[b], rhs[b], out[b]
+        )
+
+
+@njit(cache=True, error_model="numpy")
+def factor_members(
+    starts: Array,
+    arguments: Array,
+    pivots: Array,
+    n: int,
+    table: Any,
+    workspace: int,
+    data: Array,
+    offset: int,
+    threshold: float,
+    numbers: Array,
+    swaps: Array,
+    zero_row: Array,
+    zero_block: Array,
+    small: Array,
+) -> None:
+    """``factor_one`` for each of B members."""
+    for b in range(len(data)):
+        zero_row[b], zero_block[b], small[b] = factor_one(
+            starts, arguments, pivots, n, table, workspace, data[b, offset:], threshold, numbers[b], swaps[b]
+        )
+
+
+@njit(cache=True, error_model="numpy")
+def log_members(
+    order: Array,
+    pivots: Array,
+    table: Any,
+    data: Array,
+    offset: int,
+    numbers: Array,
+    swaps: Array,
+    signs: Array,
+    logs: Array,
+) -> None:
+    """Sign and log|·| of the product of all pivots and blocks of each of B members, external blocks left out."""
+    for b in range(len(data)):
+        sign, log = sweeps.log_pivots(order, pivots, data[b, offset:])
+        if table is not None:
+            sign_of_blocks, log_of_blocks = block_kernels.log_blocks(table, numbers[b], swaps[b])
+            sign *= sign_of_blocks
+            log += log_of_blocks
+        signs[b], logs[b] = sign, log

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from flowgraph.numeric.backend import Backend, Pivoting, System, Values
 from flowgraph.numeric.blocks import EXTERNAL
 from flowgraph.numeric.compiled import drivers, interpreter, lanes, members, sweeps
-from flowgraph.numeric.compiled.block_kernels import Table, log_blocks, table_of
+from flowgraph.numeric.compiled.block_kernels import Table, table_of
 from flowgraph.numeric.compiled.lanes import LANES
 from flowgraph.numeric.compiled.tape import Tape, make_tape
 from flowgraph.numeric.external import ExternalBlock, factor_external
@@ -54,12 +54,14 @@ class _Factors:
 
     Attributes:
         data: (B, offset + E) the coefficients, member by member.
+        offset: where they begin in a row.
         numbers: (B, ·) the factors.
         swaps: (B, ·) the row exchanges.
         external: per member, the external blocks in the order in which they stand.
     """
 
     data: Array
+    offset: int
     numbers: Array
     swaps: Array
     external: tuple[tuple[ExternalBlock | None, ...], ...]
@@ -186,26 +188,29 @@ class CompiledBackend(Backend):
         numbers = np.zeros((size, own.n_factors))
         swaps = np.zeros((size, own.n_unknowns), dtype=np.int32)
         zero_row, zero_block, n_small = np.empty((3, size), dtype=np.int64)
+        drivers.factor_members(
+            s.starts,
+            s.arguments,
+            s.pivots,
+            s.n_inputs,
+            own.table,
+            s.table.workspace,
+            data,
+            offset,
+            threshold,
+            numbers,
+            swaps,
+            zero_row,
+            zero_block,
+            n_small,
+        )
         external: list[tuple[ExternalBlock | None, ...]] = []
-        for b in range(size):
-            c = data[b, offset:]
-            zero_row[b], zero_block[b], n_small[b] = drivers.factor_one(
-                s.starts,
-                s.arguments,
-                s.pivots,
-                s.n_inputs,
-                own.table,
-                s.table.workspace,
-                c,
-                threshold,
-                numbers[b],
-                swaps[b],
-            )
-            found = tuple(factor_external(s, block, c) for _, block in own.external)
+        for b in range(size if own.external else 0):
+            found = tuple(factor_external(s, block, data[b, offset:]) for _, block in own.external)
             if None in found:
                 zero_block[b] = own.external[found.index(None)][1]
             external.append(found)
-        return Pivoting.of(zero_row, zero_block, n_small, _Factors(data[:, offset:], numbers, swaps, tuple(external)))
+        return Pivoting.of(zero_row, zero_block, n_small, _Factors(data, offset, numbers, swaps, tuple(external)))
 
     def _survey(self, s: Schedule, values: Values, threshold: float) -> Pivoting:
         """The pivots where all rows stand alone."""
@@ -240,17 +245,13 @@ class CompiledBackend(Backend):
         if factors is None and values.side_by_side is not None:
             mode = members.REVERSE_INVERSE if transposed else members.FORWARD_INVERSE
             _sweep(mode, s, s.order, s.pivots, values, rhs, out)
+        elif factors is not None and own.external:
+            for b in np.flatnonzero(~pivoting.singular).tolist():
+                _inverse_with_external(own, factors, b, rhs[b], out[b], transposed)
         else:
-            one = drivers.reverse_inverse_one if transposed else drivers.forward_inverse_one
             columns = (s.order, s.starts, s.arguments, s.pivots, s.outputs, s.n_inputs, own.table)
-            for b in range(len(rhs)):
-                if own.external and factors is not None:
-                    if not pivoting.singular[b]:
-                        _inverse_with_external(own, factors, b, rhs[b], out[b], transposed)
-                elif factors is None:
-                    one(*columns, values.data[b, values.offset :], _NONE, _NO_SWAPS, rhs[b], out[b])
-                else:
-                    one(*columns, factors.data[b], factors.numbers[b], factors.swaps[b], rhs[b], out[b])
+            every = drivers.reverse_inverse_members if transposed else drivers.forward_inverse_members
+            every(*columns, *_members(values, factors), rhs, out)
         if pivoting.any_singular:
             out[pivoting.singular] = np.nan
         return out
@@ -262,19 +263,22 @@ class CompiledBackend(Backend):
         if factors is None and values.side_by_side is not None:
             members.log_pivots(s.order, s.pivots, values.side_by_side, values.offset, signs, logs)
         else:
-            data, offset = (values.data, values.offset) if factors is None else (factors.data, 0)
-            for b in range(size):
-                c = data[b, offset:]
-                sign, log = sweeps.log_pivots(s.order, s.pivots, c)
-                if factors is not None and own.table is not None:
-                    of_blocks = log_blocks(own.table, factors.numbers[b], factors.swaps[b])
-                    sign, log = sign * of_blocks[0], log + of_blocks[1]
-                    for block in factors.external[b]:
-                        sign, log = (sign * block.sign, log + block.log) if block else (0.0, -np.inf)
-                signs[b], logs[b] = sign, log
+            drivers.log_members(s.order, s.pivots, own.table, *_members(values, factors), signs, logs)
+            for b, blocks in enumerate(factors.external if factors is not None else ()):
+                for block in blocks:
+                    sign, log = (block.sign, block.log) if block else (0.0, -np.inf)
+                    signs[b], logs[b] = signs[b] * sign, logs[b] + log
         signs *= s.sign
         signs[pivoting.singular], logs[pivoting.singular] = 0.0, -np.inf
         return signs, logs
+
+
+def _members(values: Values, factors: _Factors | None) -> tuple[Array, int, Array, Array]:
+    """Coefficients, where they begin, factors and row exchanges of each member."""
+    if factors is not None:
+        return factors.data, factors.offset, factors.numbers, factors.swaps
+    none = len(values.data), 0
+    return values.data, values.offset, np.zeros(none), np.zeros(none, dtype=np.int32)
 
 
 def _sweep(mode: int, system: System, order: Array, pivots: Array, values: Values, rhs: Array, out: Array) -> None:
@@ -303,7 +307,7 @@ def _inverse_with_external(own: _Order, factors: _Factors, b: int, rhs: Array, o
     s = own.schedule
     x = np.zeros((s.n_inputs + s.n_rows, rhs.shape[1]))
     sweep = sweeps.reverse_inverse_many if transposed else sweeps.forward_inverse_many
-    c = np.ascontiguousarray(factors.data[b])
+    c = np.ascontiguousarray(factors.data[b, factors.offset :])
     rest = (s.starts, s.arguments, s.pivots, c, s.n_inputs, own.table, factors.numbers[b], factors.swaps[b], x)
     if transposed:
         x[: s.n_inputs] = rhs

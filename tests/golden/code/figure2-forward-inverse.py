@@ -1,0 +1,34 @@
+import numpy as np
+
+
+def forward_inverse(x, v, *, f, f_1, f_2, g, g_1, g_2):
+    """forward inverse: y = f(x) and the inverse of J times v.
+
+    x (3,) and v (3,); for k points at once, x and v have a second axis of length k.
+    f and the others are functions; f_1 is the partial of f by operand 1.
+    """
+    # the primal, which keeps the partials
+    r1, r2, r3 = np.asarray(x, dtype=float)
+
+    # z1 = f(x1, x2)
+    a = f_1(r1, r2)  # ∂f/∂x1
+    b = f_2(r1, r2)  # ∂f/∂x2
+    r1 = f(r1, r2)
+
+    # z2 = g(x3, z1)
+    c = g_1(r3, r1)  # ∂g/∂x3
+    d = g_2(r3, r1)  # ∂g/∂z1
+    r3 = g(r3, r1)
+
+    # back from the outputs to the inputs
+    v1, v2, v3 = np.asarray(v, dtype=float)
+
+    # z2 = g(x3, z1)
+    v3 = (v3 - d * v1) / c
+
+    # z1 = f(x1, x2)
+    v1 = (v1 - b * v2) / a
+
+    y = np.array([r1, r2, r3])
+    v = np.array([v1, v2, v3])
+    return y, v
