@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PACKAGES = ("draw", "ode", "rewrite")
+PACKAGES = ("draw", "ode", "codegen", "rewrite")
 
 _ARXIV = re.compile(r"(?<![`/])arXiv:(\d{4}\.\d{5})")
 _DOI = re.compile(r"(?<![`/])doi:(10\.\d{4,}/[^\s,;)]*[^\s,;).])")
