@@ -82,9 +82,8 @@ def clock(run: Callable[[], Any], repeats: int = 1) -> float:
     return min(taken)
 
 
-def measure(title: str) -> dict[str, Any]:
+def measure(case: Case) -> dict[str, Any]:
     """Times of one flow, in this process."""
-    case = CASES[title]
     x = np.array(case.start)
     v = np.ones(len(x))
     # A short flow of the same kind compiles, or loads, all kernels.
@@ -97,7 +96,7 @@ def measure(title: str) -> dict[str, Any]:
     def keep(name: str, run: Callable[[], Any]) -> Callable[[], None]:
         return lambda: kept.update({name: run()})
 
-    found: dict[str, Any] = {"flow": title, "time_steps": case.T, "n": len(x)}
+    found: dict[str, Any] = {"flow": case.title, "time_steps": case.T, "n": len(x)}
     found["record"] = clock(keep("program", lambda: flow.program(len(x))))
     found["steps"] = kept["program"].n_steps
     found["plan"] = clock(keep("plan", lambda: fg.plan(kept["program"])))
@@ -122,7 +121,7 @@ def main() -> int:
     parser.add_argument("--one", metavar="FLOW", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one is not None:
-        sys.stdout.write(json.dumps(measure(options.one)))
+        sys.stdout.write(json.dumps(measure(CASES[options.one])))
         return 0
     rows = []
     if not options.json:

@@ -25,6 +25,7 @@ LEVELS: Mapping[str, float] = {
     "block_entries": 0.5,
     "operations": 1,
     "labels": 1,
+    "problems": 1,
     "liveness": 2,
     "runs": 2,
     "graph": 2,

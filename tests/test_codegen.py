@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 import flowgraph as fg
 from flowgraph.builder import Builder
-from flowgraph.codegen import build
+from flowgraph.codegen import build, generate
 from flowgraph.codegen.derivatives import FROM_RESULT, PARTIALS
 from flowgraph.codegen.generate import MODES, generate_code
 from flowgraph.codegen.languages import LANGUAGES
@@ -116,7 +117,8 @@ def test_latex_code_of_every_example_is_well_formed(name: str, mode: str) -> Non
     assert depth == 0
     assert text.count("\\left") == text.count("\\right")
     body = text.splitlines()[1:-1]
-    assert all(line.endswith(" \\\\") for line in body[:-1])
+    assert all(line.endswith((" \\\\", " \\\\[6pt]")) for line in body[:-1])
+    assert not body[-1].endswith("]")
     # At most four columns, and no empty relation.
     assert all(1 <= re.sub(r"\\begin\{pmatrix\}.*?\\end\{pmatrix\}", "", line).count("&") <= 3 for line in body)
 
@@ -241,7 +243,17 @@ def test_every_operation_in_every_language(library: ctypes.CDLL, name: str) -> N
             hold([evaluated(notation, np.concatenate([x, v]))], wanted[-1:], 1e-13)
 
 
+def test_an_operation_that_a_language_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = LANGUAGES["c"]
+    lacking = replace(known, operations=known.operations - {"erf"})
+    monkeypatch.setattr(generate, "LANGUAGES", {"c": lacking})
+    with pytest.raises(fg.InputError, match="C99 has no code for the operation erf"):
+        generate_code(fg.parse("inputs x\ny = erf(x)\noutputs y"), "forward", "c")
+    generate_code(fg.parse("inputs x\ny = exp(x)\noutputs y"), "forward", "c")
+
+
 def test_every_operation_has_its_partials() -> None:
+    assert all(language.operations == {op.name for op in OPERATIONS} for language in LANGUAGES.values())
     assert set(PARTIALS) == {op.name for op in OPERATIONS}
     assert all(len(PARTIALS[op.name]) == op.arity for op in OPERATIONS)
     assert all(next(op.arity for op in OPERATIONS if op.name == name) == 1 for name in FROM_RESULT)

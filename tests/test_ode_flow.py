@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flowgraph as fg
+from benchmarks.ode import CASES, measure
 from flowgraph import ode
 from flowgraph.cli import main
 
@@ -423,6 +424,14 @@ def test_dead_code_does_not_shift_time_steps() -> None:
     program = ode.flow(step, 3).program(1)
     assert [s.time_step for s in program.steps()] == [0, 0, 1, 1, 2, 2]
     assert [s.time_step for s in program.without_dead_code().steps()] == [0, 1, 2]
+
+
+def test_the_benchmark_measures_what_it_says() -> None:
+    for case in (CASES["pendulum, leapfrog"], CASES["Lorenz-96, RK4"]):
+        found = measure(replace(case, T=30))
+        assert found["steps"] == case.flow(30).program(len(case.start)).n_steps
+        assert all(found[name] > 0.0 for name in ("record", "plan", "linearize", "jvp", "vjp", "ijvp", "ivjp", "loop"))
+        assert found["ratio"] == found["ijvp"] / found["jvp"]
 
 
 # -- what bad input gets -----------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PACKAGES = tuple(name for name in ("draw", "ode", "codegen", "rewrite") if find_spec(f"flowgraph.{name}"))
+PACKAGES = ("draw", "ode", "rewrite")
 
 _ARXIV = re.compile(r"(?<![`/])arXiv:(\d{4}\.\d{5})")
 _DOI = re.compile(r"(?<![`/])doi:(10\.\d{4,}/[^\s,;)]*[^\s,;).])")

@@ -5,3 +5,8 @@ left; each language only prints them. Adding a language is one file and one entr
 
 Reference: arXiv:2411.18786, Fig. 2 (d).
 """
+
+from flowgraph.codegen.generate import MODES
+from flowgraph.codegen.languages import LANGUAGES
+
+__all__ = ["LANGUAGES", "MODES"]

@@ -29,7 +29,22 @@ import numpy as np
 from flowgraph.codegen.derivatives import FROM_RESULT, from_result, partial
 from flowgraph.codegen.registers import assign_registers
 from flowgraph.codegen.statements import Assign, Check, Heading, Load, Partial, Solve, Statement
-from flowgraph.codegen.terms import ONE, ZERO, Apply, Call, Name, Number, Term, is_atom, minus, over, plus, times, total
+from flowgraph.codegen.terms import (
+    ONE,
+    ZERO,
+    Apply,
+    Call,
+    Name,
+    Number,
+    Term,
+    is_atom,
+    minus,
+    negative,
+    over,
+    plus,
+    times,
+    total,
+)
 from flowgraph.errors import DomainError, InputError, NotApplicable
 from flowgraph.lumping import Lump, lumps
 from flowgraph.modes import zero_pivot
@@ -241,9 +256,14 @@ class _Writer:
         return Partial(of, self._program.name(argument))
 
     def _kept(self, value: Term, until: int, meaning: Partial) -> Term:
-        """The value itself where it is a number, or a name that keeps its value until then; else a temporary."""
+        """The value itself where it is a number, or a name that keeps its value until then; else a temporary.
+
+        What is kept may have a minus sign.
+        """
         if isinstance(value, Number):
             return value
+        if _is_signed_name(value):
+            return negative(self._kept(negative(value), until, meaning))
         if isinstance(value, Name):
             held = self._held.get(value.text)
             if held is None or self._registers.overwritten[held] >= until:
@@ -383,7 +403,7 @@ class _Writer:
 
     def _entry(self, entry: Term, value: int, source: int, lump: Lump, until: int, name: str) -> Term:
         meaning = Partial(self._program.name(value), self._program.name(source))
-        if is_atom(entry) or not name or value not in lump.produced:
+        if is_atom(entry) or _is_signed_name(entry) or not name or value not in lump.produced:
             return self._kept(entry, until, meaning)
         columns, letter = (lump.consumed, name) if source in lump.consumed else (lump.read, "B" + name[1:])
         target = Name(f"{letter}_{lump.produced.index(value) + 1}_{columns.index(source) + 1}")
@@ -436,6 +456,10 @@ class _Writer:
             for value, row in zip(linear.produced, linear.rows, strict=True):
                 term = minus(term, times(row.get(w, ZERO), self.v(value)))
             self._set(self.v(w), term)
+
+
+def _is_signed_name(term: Term) -> bool:
+    return isinstance(term, Apply) and term.operation == "neg" and isinstance(term.operands[0], Name)
 
 
 def _evaluated(step: Step, operands: Sequence[Term]) -> float:

@@ -239,6 +239,7 @@ C = Language(
     title="C99",
     suffix=".c",
     write=write,
+    operations=frozenset(_SPELLINGS),
     reserved=frozenset(
         [*_C_KEYWORDS.split(), *_C_MATH.split(), *_HELPERS, *"xyv", "matrix", "right", "result", "main"]
     ),

@@ -96,6 +96,7 @@ FG = Language(
     title="the paper's notation",
     suffix=".fg",
     write=write,
+    operations=frozenset(_SPELLINGS),
     reserved=frozenset({*KEYWORDS, *NAMES}),
     returns_values=False,
     checks_branches=False,

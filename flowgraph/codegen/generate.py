@@ -8,6 +8,7 @@ from collections.abc import Collection
 import numpy as np
 
 from flowgraph.codegen.build import build
+from flowgraph.codegen.derivatives import PARTIALS
 from flowgraph.codegen.language import Language
 from flowgraph.codegen.languages import LANGUAGES
 from flowgraph.codegen.pivots import check_matrices, written_out
@@ -15,6 +16,7 @@ from flowgraph.codegen.statements import Routine, Solve
 from flowgraph.codegen.tidy import named, without_dead_code
 from flowgraph.errors import InputError
 from flowgraph.modes import Order, in_order
+from flowgraph.operations import OPERATIONS
 from flowgraph.program import Program, require_program
 from flowgraph.rewrite.derivation import Mode
 
@@ -103,6 +105,7 @@ def generate_code(
             remedy="take numpy or c, whose code checks that they are taken as they were when traced",
         )
     _check_arities(program)
+    _check_operations(program, chosen)
     code = build(program, kind)
     wanted = (*code.values, *code.result) if chosen.returns_values or kind is None else code.result
     body = without_dead_code(code.body, wanted)
@@ -129,6 +132,16 @@ def _check_arities(program: Program) -> None:
                 expected=f"{arities[code]}, as before",
                 remedy="use two function names",
             )
+
+
+def _check_operations(program: Program, language: Language) -> None:
+    used = {OPERATIONS[code].name for code in np.unique(program.codes).tolist() if code >= 0}
+    missing = sorted(used - (language.operations & PARTIALS.keys()))
+    if missing:
+        raise InputError(
+            f"{language.title} has no code for the operation {missing[0]}",
+            remedy="add its partials to flowgraph/codegen/derivatives.py, and its spelling to the file of the language",
+        )
 
 
 def _words(reserved: Collection[str]) -> set[str]:

@@ -17,6 +17,7 @@ class Language:
         title: the name in a text.
         suffix: the ending of its files.
         write: a routine as text, which ends with a line break.
+        operations: what it can spell, by name in the registry.
         reserved: names that an uninterpreted function must not have.
         returns_values: whether the code also gives the outputs of the program.
         checks_branches: whether the code can stop where a branch is taken otherwise.
@@ -27,6 +28,7 @@ class Language:
     title: str
     suffix: str
     write: Callable[[Routine], str]
+    operations: frozenset[str]
     reserved: frozenset[str]
     returns_values: bool = True
     checks_branches: bool = True

@@ -52,6 +52,9 @@ _SYMBOLS = MappingProxyType(
     }
 )
 
+_APART = ("&\\textbf", "&\\underline", "y &=")
+"""Rows with some space above them."""
+
 _OUTSIDE = MappingProxyType({"->": "$\\to$", **{c: c for c in "[]()+-*/="}})
 
 
@@ -78,7 +81,8 @@ class _Writer:
         rows.append(f"y &= {self._column(self._routine.values)}")
         if self._routine.mode != "primal":
             rows.append(f"{_SYMBOLS[self._routine.mode]} &= {self._column(self._routine.result)}")
-        lines = " \\\\\n".join(f"  {row}" for row in rows)
+        ends = [" \\\\[6pt]" if row.startswith(_APART) else " \\\\" for row in rows[1:]] + [""]
+        lines = "\n".join(f"  {row}{end}" for row, end in zip(rows, ends, strict=True))
         return f"\\begin{{align*}}\n{lines}\n\\end{{align*}}\n"
 
     def _column(self, terms: tuple[Term, ...]) -> str:
@@ -157,6 +161,7 @@ LATEX = Language(
     title="LaTeX",
     suffix=".tex",
     write=write,
+    operations=frozenset(_SPELLINGS),
     reserved=frozenset(),
 )
 """LaTeX."""

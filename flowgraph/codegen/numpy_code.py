@@ -214,6 +214,7 @@ NUMPY = Language(
     title="Python with NumPy",
     suffix=".py",
     write=write,
+    operations=frozenset(_SPELLINGS),
     reserved=frozenset(
         {*keyword.kwlist, *dir(builtins), "np", "special", "solve", "x", "v", "y", "A", "right", "entries", "_"}
     ),

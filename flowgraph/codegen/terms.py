@@ -162,6 +162,8 @@ def over(x: Term, y: Term) -> Term:
             return negative(x)
         case Number(a), Number(b):
             return Number(a / b)
+        case _, Apply("neg", (z,)):
+            return negative(over(x, z))
         case _:
             return Apply("div", (x, y))
 

@@ -2,6 +2,7 @@
 
 from flowgraph.ode.continuous import Continuous, continuous
 from flowgraph.ode.flow import Flow, discretize, flow
+from flowgraph.ode.shooting import BoundaryValue, PeriodicOrbit, boundary_value, periodic_orbit
 from flowgraph.ode.steppers import (
     STEPPERS,
     Stepper,
@@ -16,10 +17,13 @@ from flowgraph.ode.systems import Separable, lorenz63, lorenz96, lotka_volterra,
 
 __all__ = [
     "STEPPERS",
+    "BoundaryValue",
     "Continuous",
     "Flow",
+    "PeriodicOrbit",
     "Separable",
     "Stepper",
+    "boundary_value",
     "continuous",
     "discretize",
     "explicit_euler",
@@ -31,6 +35,7 @@ __all__ = [
     "lotka_volterra_logarithmic",
     "midpoint",
     "pendulum",
+    "periodic_orbit",
     "rk4",
     "symplectic_euler",
     "yoshida4",

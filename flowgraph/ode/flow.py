@@ -53,11 +53,11 @@ class Discretized:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """x ↦ x after T steps of a one-step method, x_{k+1} = step(x_k). Made by ``flow`` and ``discretize``.
+    """x ↦ x after T steps of a one-step method, xₖ₊₁ = step(xₖ). Made by ``flow`` and ``discretize``.
 
     A flow is a function of one vector. ``fg.trace``, ``linearize``, ``plan``, ``jvp`` and relatives, ``newton``,
     ``tape_free`` and the command line take it as such. Under trace the step runs once, and what it recorded is repeated
-    T times; where steps differ (``counted``, or a branch) it runs T times.
+    T times. Only where it branches, or depends on its number in a way of its own, does it run T times.
 
     J is the product of the steps' Jacobians, and J⁻¹v and J⁻ᵀv invert the discrete map exactly: they solve with
     the Jacobian of each step, or need no solve at all where the step is made of atomic steps.
@@ -158,8 +158,10 @@ class Flow:
                 attempts -= 1
                 try:
                     after = self._repeated(x, k)
-                except BranchError:
-                    if recorder.point is None:
+                except (TypeError, ValueError) as error:
+                    # Taken one by one, steps branch where the point leads, and t is a number.
+                    branches = isinstance(error, BranchError) and recorder.point is not None
+                    if not branches and not self.counted:
                         raise
                     attempts = 0
             if after is None:
@@ -175,17 +177,13 @@ class Flow:
         if not self.counted:
             return repeat(x, self.T - k, lambda x: _checked(step(x), x, k), first=k)
         assert isinstance(step, Discretized)
-        try:
-            return repeat(
-                x,
-                self.T - k,
-                lambda x, t: _checked(step.at(x, t), x, k),
-                times=lambda: step.t0 + np.arange(k, self.T) * step.h,
-                first=k,
-            )
-        except (TypeError, ValueError):
-            # The field wants t to be a number, which it is in a step of its own. What else was wrong is told there.
-            return None
+        return repeat(
+            x,
+            self.T - k,
+            lambda x, t: _checked(step.at(x, t), x, k),
+            times=lambda: step.t0 + np.arange(k, self.T) * step.h,
+            first=k,
+        )
 
 
 def flow(step: Callable[..., Any], T: int) -> Flow:
