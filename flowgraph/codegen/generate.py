@@ -14,6 +14,7 @@ from flowgraph.codegen.languages import LANGUAGES
 from flowgraph.codegen.pivots import check_matrices, written_out
 from flowgraph.codegen.statements import Routine, Solve
 from flowgraph.codegen.tidy import named, without_dead_code
+from flowgraph.codegen.triangular import in_blocks
 from flowgraph.errors import InputError
 from flowgraph.modes import Order, in_order
 from flowgraph.operations import OPERATIONS
@@ -43,8 +44,8 @@ def generate_code(
     Value z of a step overwrites the register of an operand that dies, r1, r2, … in the primal and v1, v2, … in the
     sweep. Forward and reverse inverse mode run beside the primal and need no tape. Reverse and forward inverse mode
     run after it, on partials that it has kept. A step that is one row of J is undone by the scalar formulas of the
-    paper; a lump of l ≥ 2 values has A = ∂z/∂u and B = ∂z/∂w accumulated, and is solved with A. Lumps are those of the
-    best order, as in ``derive``; blocks, which may be finer, are not used.
+    paper; a lump of l ≥ 2 values has A = ∂z/∂u and B = ∂z/∂w accumulated, and is solved with A, one irreducible block
+    of A after the other. Lumps are those of the best order, as in ``derive``.
 
     Languages:
 
@@ -110,9 +111,9 @@ def generate_code(
     wanted = (*code.values, *code.result) if chosen.returns_values or kind is None else code.result
     body = without_dead_code(code.body, wanted)
     if any(isinstance(statement, Solve) for statement in body):
-        if chosen.solves:
-            check_matrices(body)
-        else:
+        check_matrices(body)
+        body = in_blocks(body)
+        if not chosen.solves:
             body = without_dead_code(written_out(body), wanted)
     functions = _spelled(program.functions, chosen.reserved | {own})
     body = named(body, wanted, {spelled for _, spelled in functions} | {own} | _words(chosen.reserved))
