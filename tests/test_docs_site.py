@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import subprocess
 import sys
@@ -112,11 +113,12 @@ def test_pictures_stand_on_white(read: Callable[..., Page], scheme: str) -> None
     picture = page.locator(".cell_output img")
     assert picture.evaluate("image => image.complete && image.naturalWidth > 100")
     assert picture.evaluate("image => getComputedStyle(image).backgroundColor") == "rgb(255, 255, 255)"
-    ground = page.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
-    assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    for other in ("body", ".cell_input .highlight"):
+        ground = page.locator(other).evaluate("shown => getComputedStyle(shown).backgroundColor")
+        assert (min(map(int, re.findall(r"\d+", ground)[:3])) > 200) == (scheme == "light")
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, 1100, 1210, 1280])
 def test_a_page_is_no_wider_than_the_window(read: Callable[..., Page], width: int) -> None:
     page = read(viewport={"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -42,7 +42,7 @@ def ends_at_zero(a: Any, b: Any) -> Any:
 
 def bratu_exact(t: Any, upper: bool) -> Any:
     """y = −2 log(cosh(θ (t − ½)/2) / cosh(θ/4)) with θ = √2 cosh(θ/4), which has two solutions."""
-    theta = optimize.brentq(lambda x: x - math.sqrt(2) * math.cosh(x / 4), *((5.0, 20.0) if upper else (0.1, 5.0)))
+    theta: Any = optimize.brentq(lambda x: x - math.sqrt(2) * math.cosh(x / 4), *((5.0, 20.0) if upper else (0.1, 5.0)))
     return -2 * np.log(np.cosh(theta * (t - 0.5) / 2) / np.cosh(theta / 4))
 
 

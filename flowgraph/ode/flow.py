@@ -53,7 +53,7 @@ class Discretized:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """x ↦ x after T steps of a one-step method, x_{k+1} = step(x_k). Made by ``flow`` and ``discretize``.
+    """x ↦ x after T steps of a one-step method, xₖ₊₁ = step(xₖ). Made by ``flow`` and ``discretize``.
 
     A flow is a function of one vector. ``fg.trace``, ``linearize``, ``plan``, ``jvp`` and relatives, ``newton``,
     ``tape_free`` and the command line take it as such. Under trace the step runs once, and what it recorded is repeated

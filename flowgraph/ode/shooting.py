@@ -74,7 +74,7 @@ class PeriodicOrbit:
             unit circle is unstable.
         success: whether the equations are solved by what is no equilibrium.
         message: why Newton's method stopped, or why the solution is none.
-        newton: its result; ``newton.x`` holds the states at the starts of segments one after the other, and the period.
+        newton: its result; ``newton.x`` holds the state at the start of each segment, followed by the period.
         program: the equations as a program of these unknowns.
     """
 
@@ -221,15 +221,19 @@ def periodic_orbit(
     across = _field_across(F, states[0], period)
 
     def equations(unknowns: Any) -> Any:
-        s, tau = unknowns[:-1].reshape(segments, n), unknowns[-1]
-        segment = discretize(step, F, tau / pieces, steps)
-        closed = [segment(s[i]) - s[(i + 1) % segments] for i in range(segments)]
-        return np.concatenate([*closed, np.sum(across * (s[0] - states[0]), keepdims=True)])
+        # A period for each segment keeps the equations a band; one for all would be a full column.
+        s, tau = unknowns.reshape(segments, n + 1)[:, :n], unknowns.reshape(segments, n + 1)[:, n]
+        rows = []
+        for i in range(segments):
+            end = discretize(step, F, tau[i] / pieces, steps)(s[i])
+            after = tau[i + 1] - tau[i] if i + 1 < segments else np.sum(across * (s[0] - states[0]))
+            rows.append(np.concatenate([end - s[(i + 1) % segments], np.stack([after])]))
+        return np.concatenate(rows)
 
-    start = np.append(states.ravel(), period)
+    start = np.column_stack([states, np.full(segments, period)]).ravel()
     program = trace(equations, start)
     found = newton(equations if program.guards else program, start, tol=tol, maxiter=maxiter)
-    solved, tau = found.x[:-1].reshape(segments, n), float(found.x[-1])
+    solved, tau = found.x.reshape(segments, n + 1)[:, :n], float(found.x[-1])
     success, message = bool(found.success), found.message
     if success and not tau > 0.0:
         success, message = False, f"no orbit found: the period is {tau:.3g}"
