@@ -60,7 +60,8 @@ def generate_code(
       x but not chosen by size: that loses digits for some x. There are no branches in the notation.
 
     The partials are in the forms that do not cancel. Nothing is checked but branches: outside the domain of an
-    operation, and where a pivot is zero, the code gives what IEEE arithmetic gives, NaN or infinity.
+    operation, and where a pivot is zero, the code gives what IEEE arithmetic gives, NaN or infinity; in NumPy a lump
+    whose A is exactly singular raises ``LinAlgError``.
 
     Args:
         program: straight-line code; dead code is left out.
@@ -116,7 +117,9 @@ def generate_code(
         if not chosen.solves:
             body = without_dead_code(written_out(body), wanted)
     functions = _spelled(program.functions, chosen.reserved | {own})
-    body = named(body, wanted, {spelled for _, spelled in functions} | {own} | _words(chosen.reserved))
+    # Headings speak of the program's values, so no temporary has the name of one.
+    taken = {own, *chosen.reserved, *(spelled for _, spelled in functions)}
+    body = named(body, wanted, taken | {program.name(value) for value in range(program.n_values)})
     routine = Routine(own, mode, program.n_inputs, program.n_outputs, body, code.values, code.result, functions)
     return chosen.write(routine)
 
@@ -143,10 +146,6 @@ def _check_operations(program: Program, language: Language) -> None:
             f"{language.title} has no code for the operation {missing[0]}",
             remedy="add its partials to flowgraph/codegen/derivatives.py, and its spelling to the file of the language",
         )
-
-
-def _words(reserved: Collection[str]) -> set[str]:
-    return {word for word in reserved if len(word) < 4}
 
 
 def _checked(name: str, language: Language) -> str:
