@@ -67,6 +67,8 @@ nb_merge_streams = True
 os.environ["IPYTHONDIR"] = str(HERE / "_ipython")
 # What commands print here goes to a page and no terminal, whatever they take it for.
 os.environ |= {"COLUMNS": "96", "TTY_COMPATIBLE": "0"}
+# Pages run side by side; threads of BLAS that wait for each other would be all that is measured.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 logging.getLogger("traitlets").setLevel(logging.WARNING)
 
