@@ -228,6 +228,14 @@ def test_a_solution_that_leaves_the_domain_names_the_time() -> None:
     assert abs(float(str(caught.value.where).removeprefix("t = ")) - 2.0 / 3.0) < 1e-3
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_an_integrator_that_goes_on_with_nan_does_not_hide_where_it_began(sign: float) -> None:
+    with pytest.raises(NonFiniteTrajectory, match="cannot be continued") as caught:
+        continuous(lambda x, t: np.stack([x[0] ** 2, x[1]]), [sign, 0.5], (0.0, 2.0 * sign), method="LSODA", rtol=1e-6)
+    assert abs(float(str(caught.value.where).removeprefix("t = ")) - sign) < 1e-3
+    assert np.isfinite(caught.value.trajectory).all()
+
+
 def test_a_field_not_defined_at_the_start_names_the_step() -> None:
     with pytest.raises(DomainError, match="log") as caught:
         continuous(lambda x, t: np.log(x), [-1.0], (0.0, 1.0))

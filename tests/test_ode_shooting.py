@@ -276,6 +276,11 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "stepper": (lambda: boundary_value(bratu, ends_at_zero, (0, 1), GUESS, stepper="rk5"), InputError, "'rk5'"),
     "guess-rows": (lambda: boundary_value(bratu, ends_at_zero, (0, 1), np.zeros((3, 2))), InputError, r"\(11, n\)"),
     "guess-nan": (lambda: boundary_value(bratu, ends_at_zero, (0, 1), [0.0, math.nan]), InputError, r"guess\[1\]"),
+    "guess-ragged": (
+        lambda: boundary_value(bratu, ends_at_zero, (0, 1), lambda t: np.ones(2 if t < 0.5 else 3)),
+        InputError,
+        r"\(2,\) and \(3,\)",
+    ),
     "guess-function": (lambda: boundary_value(bratu, ends_at_zero, (0, 1), lambda t: t), InputError, "shape"),
     "too-many": (
         lambda: boundary_value(bratu, lambda a, b: np.stack([a[0], b[0], a[1]]), (0, 1), GUESS),

@@ -107,18 +107,21 @@ class _Integrator:
             solution = solve_ivp(
                 right, span, start, method=self.method, dense_output=dense, rtol=self.rtol, atol=self.atol
             )
-        end = solution.y[:, -1]
-        if solution.status == 0 and np.isfinite(end).all():
+        # LSODA goes on to the end with NaN, and does not complain.
+        finite = np.isfinite(solution.y).all(axis=0)
+        if solution.status == 0 and finite.all():
             return solution
-        k = int(np.argmax(np.where(np.isfinite(end), np.abs(end), np.inf)))
+        reached = int(np.argmin(finite)) - 1 if not finite.all() else len(finite) - 1
+        end = solution.y[:, reached]
+        k = int(np.argmax(np.abs(end)))
         raise NonFiniteTrajectory(
             f"{what} cannot be continued to t = {span[1]:g}",
-            where=f"t = {solution.t[-1]:.9g}",
+            where=f"t = {solution.t[reached]:.9g}",
             got=f"entry {k} is {end[k]:.6g}; {self.method} finds no time step that is short enough",
             expected="a solution that exists, and is finite, on the whole interval",
             remedy="end before that time; where the equation is stiff, try method='Radau'",
             entry=k,
-            trajectory=solution.y.T,
+            trajectory=solution.y[:, : reached + 1].T,
         )
 
 

@@ -295,7 +295,13 @@ def _period(period: Any) -> float:
 
 def _states(given: Any, times: Array, name: str) -> Array:
     """(len(times), n) states from a function of time, from all of them, or from one for all."""
-    values = np.stack([np.asarray(given(float(t))) for t in times]) if callable(given) else given
+    values = [np.asarray(given(float(t))) for t in times] if callable(given) else given
+    if callable(given) and len(shapes := {value.shape for value in values}) > 1:
+        raise InputError(
+            f"{name} does not give one state at each time",
+            got=f"arrays of shapes {' and '.join(map(str, sorted(shapes)))}",
+            expected="(n,) at every time",
+        )
     states = real_array(values, name)
     if states.ndim == 1 and not callable(given):
         states = np.tile(states, (len(times), 1))
