@@ -174,6 +174,7 @@ ODD = {
     "keyword functions": fg.parse("inputs x, y\nx = while(x, y)\ny = floor(y, x)\noutputs x, y"),
     "letters": fg.parse("inputs x, y\nc = a(x, y)\nd = b(y, c)\noutputs c, d"),
     "partials": fg.parse("inputs a, b\nc = f(a, b)\nd = f_1(b, c)\noutputs c, d"),
+    "factor": fg.parse("inputs x, y\nu = 3*x\nm = max(u, y)\nz = m * y\nw = x + y\noutputs z, w"),
     "condition": fg.parse("inputs x, y\nc = x - y\ny = select(c, y*x, y + x)\nx = x * c\noutputs x, y"),
 }
 
@@ -684,3 +685,47 @@ def test_numbers_that_leave_the_range_are_not_combined() -> None:
     assert times(Number(1e-200), Number(1e-200)) != Number(0.0)
     assert plus(Number(1e308), Number(1e308)) == Apply("add", (Number(1e308), Number(1e308)))
     assert over(Number(1e-200), Number(1e200)) != Number(0.0)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "s = x1 - x2\nz = select(s, x1, x2)\nw = x1 * x2\nu = x3 * z\noutputs z, w, u",
+        "z = max(x1, x2)\nw = x1 * x2\nu = x3 - z\noutputs z, w, u",
+        "z = max(x1, x2) * x3\nw = x1 * x2 + x3\nu = x1 - x2 * x3\noutputs z, w, u",
+        "z = max(x1, 0) + x2\nw = x1 * x2\nu = x3 * w\noutputs z, w, u",
+        "z = abs(x1) * x2\nw = x1 - abs(x2)\nu = x3 + z\noutputs z, w, u",
+    ],
+)
+def test_systems_that_are_written_out_hold_on_all_sides(steps: str) -> None:
+    program = fg.parse(f"inputs x1, x2, x3\n{steps}")
+    rng = np.random.default_rng(7)
+    for mode in ("forward-inverse", "reverse-inverse"):
+        found = fg.parse(generate_code(program, mode, "fg"))
+        for _ in range(12):
+            x, v = rng.normal(size=(2, 3))
+            hold([evaluated(found, np.concatenate([x, v]))], expected(program, mode, x, v)[-1:], rtol=1e-7)
+
+
+def test_a_system_without_pivots_for_all_sides_is_refused() -> None:
+    program = fg.parse("inputs x1, x2\nz = max(x1, x2)\nw = min(x1, x2)\noutputs z, w")
+    for mode in ("forward-inverse", "reverse-inverse"):
+        with pytest.raises(fg.InputError, match="both sides of a minimum"):
+            generate_code(program, mode, "fg")
+        for x in ([0.3, 0.8], [0.8, 0.3]):
+            v = np.array([1.0, 2.0])
+            hold(run_numpy(program, mode, np.array(x), v), expected(program, mode, np.array(x), v))
+
+
+def test_the_largest_of_pivots_that_are_numbers_is_taken() -> None:
+    program = fg.parse("inputs x1, x2\na = sin(x1)\nb = sin(x2)\nc = a * 1e-200 + b\nd = a - b * 1e-200\noutputs c, d")
+    x, v = np.array([0.3, 0.4]), np.array([1.0, 2.0])
+    for mode in ("forward-inverse", "reverse-inverse"):
+        found = fg.parse(generate_code(program, mode, "fg"))
+        hold([evaluated(found, np.concatenate([x, v]))], expected(program, mode, x, v)[-1:])
+
+
+@pytest.mark.parametrize("mode", ["forward-inverse", "reverse-inverse"])
+def test_a_partial_that_several_entries_share_is_computed_once(mode: str) -> None:
+    program = fg.parse("inputs x1, x2\nt = x1 * x2\nz = sin(t)\nw = x1 + x2\noutputs z, w")
+    assert generate_code(program, mode).count("np.cos(") == 1

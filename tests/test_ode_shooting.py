@@ -318,3 +318,13 @@ def test_bad_input(name: str) -> None:
     call, kind, says = BAD[name]
     with pytest.raises(kind, match=says):
         call()
+
+
+def test_an_orbit_that_runs_backward_in_time_is_none() -> None:
+    orbit = periodic_orbit(van_der_pol(1.0), [2.0, 0.0], 6.5)
+    states = orbit.x[:-1:20]
+    found = periodic_orbit(van_der_pol(1.0), np.concatenate([states[:1], states[:0:-1]]), 1.0)
+    assert found.newton.success
+    assert abs(found.period + orbit.period) < 1e-6
+    assert not found.success
+    assert "the period is -6.66" in found.message

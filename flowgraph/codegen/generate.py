@@ -57,7 +57,8 @@ def generate_code(
     - ``latex``: an ``align*`` for amsmath or MathJax.
     - ``fg``: a program in the paper's notation whose inputs are those of the program and then v, and whose outputs
       are the result, so that ``parse`` reads it. Systems are written out, with pivots that are non-zero for almost all
-      x but not chosen by size: that loses digits for some x. There are no branches in the notation.
+      x but not chosen by size: that loses digits for some x. A system that needs others on the two sides of a
+      minimum, a maximum or a ``select`` is refused. There are no branches in the notation.
 
     The partials are in the forms that do not cancel. Nothing is checked but branches: outside the domain of an
     operation, and where a pivot is zero, the code gives what IEEE arithmetic gives, NaN or infinity; in NumPy a lump

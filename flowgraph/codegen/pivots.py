@@ -2,7 +2,8 @@
 
 Pivots are chosen without values, so they must be non-zero for almost all x. That is decided at one random point of
 a prime field: what code computes by + − × ÷ is computed there, and any other expression is a random residue, the same
-one for the same operands.
+one for the same operands. Partials by ``select`` are 0 on one side, so a pivot must be non-zero on all sides. Some of
+these are drawn at random, by the sign of the residue that decides.
 
 Reference: THEORY section 8.
 """
@@ -13,14 +14,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, final
 
-from flowgraph.codegen.statements import Assign, Load, Solve, Statement
-from flowgraph.codegen.terms import ZERO, Apply, Call, Name, Number, Term, minus, names, over, times
+from flowgraph.codegen.statements import Assign, Load, Solve, Statement, terms_of
+from flowgraph.codegen.terms import ZERO, Apply, Call, Name, Number, Term, minus, names, over, parts, times
 from flowgraph.errors import InputError, NotInvertible
 from flowgraph.labels import PRIME
 from flowgraph.partials import exact
 
 MOST_UNKNOWNS = 6
 """A larger system is not written out: without pivoting at run time it would lose too many digits."""
+
+SIDES = 16
+"""So many points are drawn at which selections are decided."""
 
 MOST_TESTED = 24
 """Larger matrices are not tested for being singular for every x."""
@@ -41,7 +45,11 @@ def written_out(body: Sequence[Statement]) -> tuple[Statement, ...]:
         NotInvertible: the matrix of a system is singular for every x.
     """
     done: list[Statement] = []
-    for statement, values in _walk(body):
+    selects = any(
+        isinstance(part, Apply) and part.operation == "select" for s in body for t in terms_of(s) for part in parts(t)
+    )
+    sides = [_walk(body, side + 1) for side in range(SIDES if selects else 0)]
+    for (statement, values), *others in zip(_walk(body), *sides, strict=True):
         if not isinstance(statement, Solve):
             done.append(statement)
             continue
@@ -52,7 +60,8 @@ def written_out(body: Sequence[Statement]) -> tuple[Statement, ...]:
                 expected=f"at most {MOST_UNKNOWNS}",
                 remedy="take a language that can solve: numpy or c",
             )
-        done.extend(_Elimination(statement, len(done)).statements(_pivots(statement, values)))
+        pivots = _pivots(statement, values, [at for _, at in others])
+        done.extend(_Elimination(statement, len(done)).statements(pivots))
     return tuple(done)
 
 
@@ -97,10 +106,14 @@ class _Elimination:
         return Name(name)
 
 
-def _pivots(system: Solve, values: Mapping[str, int]) -> list[tuple[int, int]]:
-    """Places of pivots that are not zero for every x, those that make the least fill-in first."""
-    matrix = [[_residue(entry, values) for entry in row] for row in system.system]
-    unit = [[isinstance(entry, Number) for entry in row] for row in system.system]
+def _pivots(system: Solve, values: Mapping[str, int], sides: Sequence[Mapping[str, int]] = ()) -> list[tuple[int, int]]:
+    """Places of pivots that are not zero for every x, those that make the least fill-in first.
+
+    They are non-zero on all sides on which the matrix is regular.
+    """
+    matrix = _matrix(system, values, decided=False)
+    others = [other for at in sides if _regular(other := _matrix(system, at, decided=True))]
+    numbers = [[abs(entry.value) if isinstance(entry, Number) else 0.0 for entry in row] for row in system.system]
     rows, columns = list(range(len(matrix))), list(range(len(matrix)))
     chosen: list[tuple[int, int]] = []
     while rows:
@@ -115,55 +128,90 @@ def _pivots(system: Solve, values: Mapping[str, int]) -> list[tuple[int, int]]:
                 expected=f"rank {len(matrix)}",
                 remedy="the results of a lump must depend on what they consume, independently",
             )
+        candidates = [(i, j) for i, j in candidates if all(other[i][j] for other in others)]
+        if not candidates:
+            raise InputError(
+                "no order of elimination serves on both sides of a minimum, a maximum or a select",
+                where=f"{system.name or 'A'}, which gives {', '.join(system.targets)}",
+                remedy="take a language that can solve: numpy or c",
+            )
         p, q = min(
-            candidates, key=lambda at: ((in_row[at[0]] - 1) * (in_column[at[1]] - 1), not unit[at[0]][at[1]], at)
+            candidates,
+            key=lambda at: ((in_row[at[0]] - 1) * (in_column[at[1]] - 1), -numbers[at[0]][at[1]], at),
         )
         chosen.append((p, q))
         rows.remove(p)
         columns.remove(q)
-        inverse = pow(matrix[p][q], -1, PRIME)
-        for i in rows:
-            factor = matrix[i][q] * inverse % PRIME
-            if factor:
-                for j in columns:
-                    if matrix[p][j]:
-                        matrix[i][j] = (matrix[i][j] - factor * matrix[p][j]) % PRIME
-                        unit[i][j] = False
+        for i, j in _eliminated(matrix, p, q, rows, columns):
+            numbers[i][j] = 0.0
+        for other in others:
+            _eliminated(other, p, q, rows, columns)
     return chosen
+
+
+def _eliminated(
+    matrix: list[list[int]], p: int, q: int, rows: Sequence[int], columns: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Eliminate with the pivot (p, q), and list the places that change."""
+    changed = []
+    inverse = pow(matrix[p][q], -1, PRIME)
+    for i in rows:
+        factor = matrix[i][q] * inverse % PRIME
+        for j in columns:
+            if factor and matrix[p][j]:
+                matrix[i][j] = (matrix[i][j] - factor * matrix[p][j]) % PRIME
+                changed.append((i, j))
+    return changed
+
+
+def _regular(matrix: Sequence[Sequence[int]]) -> bool:
+    left = [list(row) for row in matrix]
+    rows = list(range(len(left)))
+    for q in range(len(left)):
+        p = next((i for i in rows if left[i][q]), None)
+        if p is None:
+            return False
+        rows.remove(p)
+        _eliminated(left, p, q, rows, range(q + 1, len(left)))
+    return True
+
+
+def _matrix(system: Solve, values: Mapping[str, int], *, decided: bool) -> list[list[int]]:
+    return [[_residue(entry, values, decided) for entry in row] for row in system.system]
 
 
 # -- values in a prime field ------------------------------------------------------------------------------------------
 
 
-def _walk(body: Sequence[Statement]) -> Iterator[tuple[Statement, Mapping[str, int]]]:
-    """Every statement, with the residues of the variables before it."""
+def _walk(body: Sequence[Statement], side: int = 0) -> Iterator[tuple[Statement, Mapping[str, int]]]:
+    """Every statement, with the residues of the variables before it; selections are decided on sides from 1."""
     values: dict[str, int] = {}
     for statement in body:
         yield statement, values
         match statement:
-            case Load(targets, "x" as source):
+            case Load(targets, "x"):
                 for k, target in enumerate(targets):
                     if target is not None:
-                        values[target] = _drawn(source, k)
+                        values[target] = _drawn("x", k, *([side] if side else []))
             case Assign(target, value):
                 # No matrix depends on the vector that is swept.
                 if not target.startswith("v") and all(name in values for name in names(value)):
-                    values[target] = _residue(value, values)
+                    values[target] = _residue(value, values, side > 0)
 
 
-def _residue(term: Term, values: Mapping[str, int]) -> int:
+def _residue(term: Term, values: Mapping[str, int], decided: bool) -> int:
     match term:
         case Name(text):
             return values[text]
         case Number(value):
             return _quotient(exact(value).numerator, exact(value).denominator)
         case Apply(operation, operands):
-            return _applied(operation, [_residue(operand, values) for operand in operands])
+            return _applied(operation, [_residue(operand, values, decided) for operand in operands], decided)
         case Call(function, slot, operands):
-            return _drawn("call", function, slot, *(_residue(operand, values) for operand in operands))
+            return _drawn("call", function, slot, *(_residue(operand, values, decided) for operand in operands))
 
 
-def _applied(operation: str, x: list[int]) -> int:
+def _applied(operation: str, x: list[int], decided: bool) -> int:
     match operation, x:
         case "add", [a, b]:
             return (a + b) % PRIME
@@ -177,6 +225,8 @@ def _applied(operation: str, x: list[int]) -> int:
             return a * a % PRIME
         case "constant", [a]:
             return a
+        case "select", [c, a, b] if decided:
+            return a if c <= PRIME // 2 else b
         case "div", [a, b] if b:
             return _quotient(a, b)
         case "reciprocal", [a] if a:
