@@ -727,5 +727,12 @@ def test_the_largest_of_pivots_that_are_numbers_is_taken() -> None:
 
 @pytest.mark.parametrize("mode", ["forward-inverse", "reverse-inverse"])
 def test_a_partial_that_several_entries_share_is_computed_once(mode: str) -> None:
-    program = fg.parse("inputs x1, x2\nt = x1 * x2\nz = sin(t)\nw = x1 + x2\noutputs z, w")
+    program = fg.parse("inputs x1, x2\nt = x1 * x2\ns = sin(t)\nz = s * x1\nw = x1 + x2\noutputs z, w")
     assert generate_code(program, mode).count("np.cos(") == 1
+
+
+def test_the_register_of_what_only_a_branch_reads_is_free_again() -> None:
+    program = fg.trace(lambda x: [x[0] * x[1], x[0] + x[1]] if x[0] - x[1] > 0 else [x[0], x[1]], [2.0, 1.0])
+    text = generate_code(program, "primal")
+    assert "r3" in text
+    assert "r4" not in text
