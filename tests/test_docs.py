@@ -28,7 +28,7 @@ PAGES = {
 }
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-PACKAGES = ("draw", "ode")
+PACKAGES = ("draw", "ode", "codegen")
 
 CELL = "{code-cell} python"
 WIDEST = 88

@@ -16,6 +16,7 @@ import click
 from docutils import nodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.parallel import make_chunks
 
 import flowgraph as fg
 from flowgraph.cli import main
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PACKAGES = ("draw", "ode", "rewrite")
+PACKAGES = ("draw", "ode", "codegen", "rewrite")
 
 _ARXIV = re.compile(r"(?<![`/])arXiv:(\d{4}\.\d{5})")
 _DOI = re.compile(r"(?<![`/])doi:(10\.\d{4,}/[^\s,;)]*[^\s,;).])")
@@ -135,6 +136,18 @@ def check(app: Sphinx, error: Exception | None) -> None:
                 logger.warning("%s loads %s", path.relative_to(app.outdir), address)
 
 
+def spread(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
+    """Share the pages with much to execute among the processes that read: each is given a run of neighbours."""
+    processes = max(app.parallel, 1)
+    cells = {page: env.doc2path(page).read_text(encoding="utf-8").count("{code-cell}") for page in pages}
+    rooms = [len(chunk) for chunk in make_chunks(pages, processes)]
+    shares: list[list[str]] = [[] for _ in rooms]
+    for page in sorted(pages, key=lambda page: -cells[page]):
+        open_ones = [k for k, room in enumerate(rooms) if len(shares[k]) < room][:processes]
+        shares[min(open_ones, key=lambda k: sum(cells[other] for other in shares[k]))].append(page)
+    pages[:] = [page for share in shares for page in share]
+
+
 class Pictures(SphinxDirective):
     """The place of all pictures of all other pages, in the order of the site."""
 
@@ -175,6 +188,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-signature", signature)
     app.connect("missing-reference", resolve)
     app.connect("source-read", fill_in)
+    app.connect("env-before-read-docs", spread)
     app.connect("build-finished", check)
     app.add_directive("pictures", Pictures)
     app.connect("doctree-resolved", hang)

@@ -14,6 +14,7 @@ from flowgraph.codegen.languages import LANGUAGES
 from flowgraph.codegen.pivots import check_matrices, written_out
 from flowgraph.codegen.statements import Routine, Solve
 from flowgraph.codegen.tidy import named, without_dead_code
+from flowgraph.codegen.triangular import in_blocks
 from flowgraph.errors import InputError
 from flowgraph.modes import Order, in_order
 from flowgraph.operations import OPERATIONS
@@ -43,8 +44,8 @@ def generate_code(
     Value z of a step overwrites the register of an operand that dies, r1, r2, … in the primal and v1, v2, … in the
     sweep. Forward and reverse inverse mode run beside the primal and need no tape. Reverse and forward inverse mode
     run after it, on partials that it has kept. A step that is one row of J is undone by the scalar formulas of the
-    paper; a lump of l ≥ 2 values has A = ∂z/∂u and B = ∂z/∂w accumulated, and is solved with A. Lumps are those of the
-    best order, as in ``derive``; blocks, which may be finer, are not used.
+    paper; a lump of l ≥ 2 values has A = ∂z/∂u and B = ∂z/∂w accumulated, and is solved with A, one irreducible block
+    of A after the other. Lumps are those of the best order, as in ``derive``.
 
     Languages:
 
@@ -59,7 +60,8 @@ def generate_code(
       x but not chosen by size: that loses digits for some x. There are no branches in the notation.
 
     The partials are in the forms that do not cancel. Nothing is checked but branches: outside the domain of an
-    operation, and where a pivot is zero, the code gives what IEEE arithmetic gives, NaN or infinity.
+    operation, and where a pivot is zero, the code gives what IEEE arithmetic gives, NaN or infinity; in NumPy a lump
+    whose A is exactly singular raises ``LinAlgError``.
 
     Args:
         program: straight-line code; dead code is left out.
@@ -110,12 +112,14 @@ def generate_code(
     wanted = (*code.values, *code.result) if chosen.returns_values or kind is None else code.result
     body = without_dead_code(code.body, wanted)
     if any(isinstance(statement, Solve) for statement in body):
-        if chosen.solves:
-            check_matrices(body)
-        else:
+        check_matrices(body)
+        body = in_blocks(body)
+        if not chosen.solves:
             body = without_dead_code(written_out(body), wanted)
     functions = _spelled(program.functions, chosen.reserved | {own})
-    body = named(body, wanted, {spelled for _, spelled in functions} | {own} | _words(chosen.reserved))
+    # Headings speak of the program's values, so no temporary has the name of one.
+    taken = {own, *chosen.reserved, *(spelled for _, spelled in functions)}
+    body = named(body, wanted, taken | {program.name(value) for value in range(program.n_values)})
     routine = Routine(own, mode, program.n_inputs, program.n_outputs, body, code.values, code.result, functions)
     return chosen.write(routine)
 
@@ -142,10 +146,6 @@ def _check_operations(program: Program, language: Language) -> None:
             f"{language.title} has no code for the operation {missing[0]}",
             remedy="add its partials to flowgraph/codegen/derivatives.py, and its spelling to the file of the language",
         )
-
-
-def _words(reserved: Collection[str]) -> set[str]:
-    return {word for word in reserved if len(word) < 4}
 
 
 def _checked(name: str, language: Language) -> str:

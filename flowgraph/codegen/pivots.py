@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, final
 
 from flowgraph.codegen.statements import Assign, Load, Solve, Statement
-from flowgraph.codegen.terms import ZERO, Apply, Call, Name, Number, Term, minus, over, times
+from flowgraph.codegen.terms import ZERO, Apply, Call, Name, Number, Term, minus, names, over, times
 from flowgraph.errors import InputError, NotInvertible
 from flowgraph.labels import PRIME
 from flowgraph.partials import exact
@@ -141,13 +141,13 @@ def _walk(body: Sequence[Statement]) -> Iterator[tuple[Statement, Mapping[str, i
     for statement in body:
         yield statement, values
         match statement:
-            case Load(targets, source):
+            case Load(targets, "x" as source):
                 for k, target in enumerate(targets):
                     if target is not None:
                         values[target] = _drawn(source, k)
             case Assign(target, value):
-                # Nothing depends on the vector that is swept.
-                if not target.startswith("v"):
+                # No matrix depends on the vector that is swept.
+                if not target.startswith("v") and all(name in values for name in names(value)):
                     values[target] = _residue(value, values)
 
 

@@ -263,7 +263,8 @@ def _lay_out_one(counts: Array, codes: Array, results: Array, inner: Array) -> _
         in_equation = np.repeat(~inner, lengths)
         at = np.repeat(np.arange(size), lengths[equations])
         column, lower, upper = _best_order(at, unknowns[in_equation], size)
-    as_band = lower <= _WIDEST and 2 * lower + upper + 1 < 0.8 * size
+    # A wide band is no better than a dense matrix, but it is where that would be too large.
+    as_band = lower <= _WIDEST and (2 * lower + upper + 1 < 0.8 * size or size > _LARGEST_DENSE)
     kind = BAND if as_band else DENSE if size <= _LARGEST_DENSE else EXTERNAL
     if kind == EXTERNAL or patterns is None:
         kind, low, high = EXTERNAL, np.zeros(len(counts)), np.zeros(len(counts))

@@ -264,7 +264,8 @@ class CompiledBackend(Backend):
             members.log_pivots(s.order, s.pivots, values.side_by_side, values.offset, signs, logs)
         else:
             drivers.log_members(s.order, s.pivots, own.table, *_members(values, factors), signs, logs)
-            for b, blocks in enumerate(factors.external if factors is not None else ()):
+            external: tuple[tuple[ExternalBlock | None, ...], ...] = () if factors is None else factors.external
+            for b, blocks in enumerate(external):
                 for block in blocks:
                     sign, log = (block.sign, block.log) if block else (0.0, -np.inf)
                     signs[b], logs[b] = signs[b] * sign, logs[b] + log
