@@ -49,7 +49,7 @@ docs: $(READY)
 	@$(BIN)/sphinx-build -q -W --keep-going -j auto -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
-check: lint types check-figures docs test
+check: lint types check-figures test docs
 
 # The numeric engine is measured against other programs, which nothing else here needs; libklu comes from the system.
 bench-peers: $(READY)

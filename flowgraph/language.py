@@ -107,7 +107,7 @@ def load(path: str | PathLike[str]) -> Program:
         flowgraph.errors.InputError: the file cannot be read
           where:    no_such_file.fg
           got:      No such file or directory
-          remedy:   give the path of a program in the paper's notation (.fg)
+          remedy:   give the path of a program in the paper's notation (.fg); `flowgraph examples` lists some
     """
     return parse(read_file(path), file=str(path))
 
@@ -130,6 +130,13 @@ def read_file(path: str | PathLike[str]) -> str:
     remedy = "give the path of a program in the paper's notation (.fg)"
     try:
         data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(
+            "the file cannot be read",
+            where=str(path),
+            got=error.strerror,
+            remedy=f"{remedy}; `flowgraph examples` lists some",
+        ) from error
     except OSError as error:
         raise InputError(
             "the file cannot be read", where=str(path), got=error.strerror or str(error), remedy=remedy

@@ -556,11 +556,12 @@ def size_text(program: Program) -> str:
 def require_program(value: object) -> None:
     """Raise ``InputError`` unless the value is a program."""
     if not isinstance(value, Program):
+        makers = "flowgraph.parse, trace, from_sympy and load make one"
         raise InputError(
             "a program is needed",
             got=type(value).__name__,
             expected="a Program",
-            remedy="flowgraph.parse, trace, from_sympy and load make one",
+            remedy="record the function first: flowgraph.trace(f, n), for n inputs" if callable(value) else makers,
         )
 
 

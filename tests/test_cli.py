@@ -452,6 +452,7 @@ FILES = {
 
 BAD = {
     "missing": (["verify", "nowhere.fg"], "InputError", "cannot be read"),
+    "missing-example": (["show", "papers_examples/polar.fg"], "InputError", "`flowgraph examples` lists some"),
     "missing-python": (["show", "nowhere.py:f"], "InputError", "cannot be read"),
     "directory": (["describe", "."], "InputError", "directory"),
     "no-program": (["describe", "file"], "InputError", "names no program"),

@@ -249,3 +249,14 @@ def test_plans_of_uninterpreted_functions(backend: str) -> None:
         fg.plan(UNKNOWN, backend=backend)
     with pytest.raises(FlowgraphError, match="couple"):
         fg.linearize(UNKNOWN, np.ones((0, 2)), backend=backend)
+
+
+def test_a_plan_need_not_look_for_the_step_at_fault() -> None:
+    made = fg.plan(lambda x: np.log(x) * x[0], 2)
+    with pytest.raises(DomainError, match="log") as told:
+        made.evaluate([-1.0, 1.0])
+    assert told.value.step is not None
+    with pytest.raises(DomainError, match="not finite") as brief:
+        made.evaluate([-1.0, 1.0], explain=False)
+    assert brief.value.step is None
+    np.testing.assert_array_equal(made.evaluate([1.0, np.e], explain=False), made.evaluate([1.0, np.e]))

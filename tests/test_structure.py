@@ -6,6 +6,7 @@ Ranks, matchings and blocks of random programs are held to an oracle in ``test_l
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -204,3 +205,5 @@ def test_what_is_no_program() -> None:
     for call in (decompose, require_invertible):
         with pytest.raises(fg.InputError, match="a program is needed"):
             call("inputs x\noutputs x")  # pyright: ignore[reportArgumentType]
+        with pytest.raises(fg.InputError, match=re.escape("flowgraph.trace(f, n)")):
+            call(abs)  # pyright: ignore[reportArgumentType]

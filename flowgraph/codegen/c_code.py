@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from flowgraph.codegen.language import Language, one_line, without_first_blank
+from flowgraph.codegen.language import FINDS, Language, function_names, one_line, without_first_blank
 from flowgraph.codegen.notation import ANY, ARITHMETIC, ATOM, PRODUCT, SIGN, SUM, Notation, Spelling, call
 from flowgraph.codegen.statements import Assign, Check, Heading, Load, Routine, Solve, Statement, applied, calls
 from flowgraph.codegen.terms import Apply, Name, Term
@@ -86,16 +86,6 @@ static void solve(int n, double *A, double *b)
 
 _IN_PLACE = MappingProxyType({"add": "+=", "sub": "-=", "mul": "*=", "div": "/="})
 
-_FINDS = MappingProxyType(
-    {
-        "primal": "y = f(x)",
-        "forward": "y = f(x), result = J v",
-        "reverse": "y = f(x), result = (transpose of J) v",
-        "forward-inverse": "y = f(x), result = (inverse of J) v",
-        "reverse-inverse": "y = f(x), result = (inverse of the transpose of J) v",
-    }
-)
-
 
 def write(routine: Routine) -> str:
     """A translation unit with one function, and the helpers it needs."""
@@ -106,12 +96,11 @@ class _Writer:
     def __init__(self, routine: Routine) -> None:
         self._routine = routine
         self._declared: set[str] = set()
-        spelled = dict(routine.functions)
         self._notation = Notation(
             spellings=_SPELLINGS,
             number=lambda value: repr(float(value)),
             name=lambda name: name,
-            function=lambda function, slot: f"{spelled[function]}_{slot}" if slot else spelled[function],
+            function=function_names(routine),
         )
 
     def text(self) -> str:
@@ -123,7 +112,9 @@ class _Writer:
                 macro = f"FLOWGRAPH_{name.upper()}"
                 lines += [f"#ifndef {macro}", f"#define {macro}", *source.splitlines(), "#endif", ""]
         if calls(routine):
-            lines += ["/* Yours to define; f_1 is the partial of f by operand 1. */", *self._declarations(), ""]
+            first = self._notation.function(*calls(routine)[0][:2])
+            words = f"/* Yours to define; {first}_1 is the partial of {first} by operand 1. */"
+            lines += [words, *self._declarations(), ""]
         lines += self._head()
         lines += [f"    {line}" if line else "" for line in self._body()]
         return "\n".join([*lines, "}"]) + "\n"
@@ -139,7 +130,8 @@ class _Writer:
         n, m = routine.n_inputs, routine.n_outputs
         given, found = (m, n) if routine.mode in ("reverse", "forward-inverse") else (n, m)
         sizes = f"x[{n}], y[{m}]" if routine.mode == "primal" else f"x[{n}], v[{given}], y[{m}], result[{found}]"
-        words = [f"/* {routine.mode.replace('-', ' ')}: {_FINDS[routine.mode]}; {sizes}."]
+        finds = f", result = {FINDS[routine.mode]}" * (routine.mode != "primal")
+        words = [f"/* {routine.mode.replace('-', ' ')}: y = f(x){finds}; {sizes}."]
         if any(isinstance(statement, Check) for statement in routine.body):
             words.append(
                 "   Returns 0; or 1, with nothing written, where a branch goes another way than when traced. */"

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from flowgraph.codegen.language import Language, one_line
+from flowgraph.codegen.language import Language, function_names, one_line
 from flowgraph.codegen.notation import ARITHMETIC, ATOM, POWER, SIGN, Notation, Spelling, call
 from flowgraph.codegen.statements import Assign, Heading, Load, Routine, Statement
 from flowgraph.codegen.terms import Apply, Call, Number, Term, names, parts
@@ -36,12 +36,11 @@ def write(routine: Routine) -> str:
 class _Writer:
     def __init__(self, routine: Routine) -> None:
         self._routine = routine
-        spelled = dict(routine.functions)
         self._notation = Notation(
             spellings=_SPELLINGS,
             number=number_text,
             name=lambda name: name,
-            function=lambda function, slot: f"{spelled[function]}_{slot}" if slot else spelled[function],
+            function=function_names(routine),
         )
 
     def text(self) -> str:

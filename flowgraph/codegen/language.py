@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from flowgraph.codegen.statements import Routine
 
@@ -33,6 +34,24 @@ class Language:
     returns_values: bool = True
     checks_branches: bool = True
     solves: bool = True
+
+
+FINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "primal": "",
+        "forward": "J v",
+        "reverse": "the transpose of J times v",
+        "forward-inverse": "the inverse of J times v",
+        "reverse-inverse": "the inverse of the transpose of J times v",
+    }
+)
+"""What each mode finds besides y = f(x)."""
+
+
+def function_names(routine: Routine) -> Callable[[str, int], str]:
+    """How the uninterpreted functions and their partials are called: f, and f_1 for its partial by operand 1."""
+    spelled = dict(routine.functions)
+    return lambda function, slot: f"{spelled[function]}_{slot}" if slot else spelled[function]
 
 
 def one_line(text: str) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from flowgraph.codegen.language import Language, one_line, without_first_blank
+from flowgraph.codegen.language import FINDS, Language, function_names, one_line, without_first_blank
 from flowgraph.codegen.notation import ARITHMETIC, ATOM, POWER, SIGN, Notation, Spelling, call
 from flowgraph.codegen.statements import (
     Assign,
@@ -77,16 +77,6 @@ def solve(A, b):
     return np.moveaxis(np.linalg.solve(matrix, flat[..., n * n :, None])[..., 0], -1, 0)
 '''
 
-_FINDS = MappingProxyType(
-    {
-        "primal": "y = f(x)",
-        "forward": "y = f(x) and J v",
-        "reverse": "y = f(x) and the transpose of J times v",
-        "forward-inverse": "y = f(x) and the inverse of J times v",
-        "reverse-inverse": "y = f(x) and the inverse of the transpose of J times v",
-    }
-)
-
 
 def write(routine: Routine) -> str:
     """A module with one function."""
@@ -97,12 +87,11 @@ class _Writer:
     def __init__(self, routine: Routine) -> None:
         self._routine = routine
         self._constant = _constant(routine.body)
-        spelled = dict(routine.functions)
         self._notation = Notation(
             spellings=_SPELLINGS,
             number=lambda value: repr(float(value)),
             name=lambda name: name,
-            function=lambda function, slot: f"{spelled[function]}_{slot}" if slot else spelled[function],
+            function=function_names(routine),
         )
 
     def text(self) -> str:
@@ -124,10 +113,12 @@ class _Writer:
         if routine.mode != "primal":
             given = routine.n_outputs if routine.mode in ("reverse", "forward-inverse") else routine.n_inputs
             shapes += f" and v ({given},)"
-        summary = f'"""{routine.mode}: {_FINDS[routine.mode]}'.replace("-", " ") + "."
+        finds = f" and {FINDS[routine.mode]}" * (routine.mode != "primal")
+        summary = f'"""{routine.mode.replace("-", " ")}: y = f(x){finds}.'
         more = f"{shapes}; for k points at once, x and v have a second axis of length k."
         if functions:
-            more += f"\n    {functions[0]} and the others are functions; f_1 is the partial of f by operand 1."
+            first = functions[0]
+            more += f"\n    {first} and the others are functions; {first}_1 is the partial of {first} by operand 1."
         return [
             *_bracketed(f"def {routine.name}(", parameters, "):"),
             f"    {summary}",

@@ -8,7 +8,7 @@ extern double g(double, double);
 extern double g_1(double, double);
 extern double g_2(double, double);
 
-/* forward inverse: y = f(x), result = (inverse of J) v; x[3], v[3], y[3], result[3].
+/* forward inverse: y = f(x), result = the inverse of J times v; x[3], v[3], y[3], result[3].
    Returns 0. */
 int forward_inverse(
     const double *restrict x, const double *restrict v, double *restrict y,

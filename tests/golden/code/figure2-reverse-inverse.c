@@ -8,7 +8,7 @@ extern double g(double, double);
 extern double g_1(double, double);
 extern double g_2(double, double);
 
-/* reverse inverse: y = f(x), result = (inverse of the transpose of J) v; x[3], v[3], y[3], result[3].
+/* reverse inverse: y = f(x), result = the inverse of the transpose of J times v; x[3], v[3], y[3], result[3].
    Returns 0. */
 int reverse_inverse(
     const double *restrict x, const double *restrict v, double *restrict y,
