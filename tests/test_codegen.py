@@ -26,7 +26,7 @@ from flowgraph.codegen import build, generate, triangular
 from flowgraph.codegen.derivatives import FROM_RESULT, PARTIALS
 from flowgraph.codegen.generate import MODES, generate_code
 from flowgraph.codegen.languages import LANGUAGES
-from flowgraph.codegen.terms import plus, times
+from flowgraph.codegen.terms import Apply, Name, Number, over, plus, times
 from flowgraph.example_programs import examples
 from flowgraph.operations import OPERATIONS
 from flowgraph.program import Program
@@ -642,3 +642,45 @@ if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
     for path, text in golden():
         path.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+@pytest.mark.parametrize("standard", ["-std=c99", "-std=gnu11"])
+def test_names_of_the_c_library_and_of_later_standards_are_left_to_them(standard: str, tmp_path: Path) -> None:
+    names = (
+        "double asm typeof linux unix sinf expl isless NAN INFINITY HUGE_VAL M_PI bool true nullptr alignas printf "
+        "malloc exp10 sincos drem finite significand float_t double_t pow10 index erff time "
+        "matrix right result x v r1 A"
+    ).split()
+    lines = [f"z{k + 1} = {name}(z{k}, b)" for k, name in enumerate(names)]
+    program = fg.parse("\n".join(["inputs z0, b", *lines, f"outputs z{len(names)}, b"]))
+    text = generate_code(program, "reverse", "c")
+    file = tmp_path / "names.c"
+    file.write_text(text)
+    command = ["cc", standard, "-Wall", "-Wextra", "-Werror", "-c", str(file), "-o", str(tmp_path / "names.o")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[:2000]
+    for name in ("sinf", "NAN", "asm", "malloc"):
+        with pytest.raises(fg.InputError, match="cannot have this name"):
+            generate_code(program, "reverse", "c", name=name)
+
+
+def test_numbers_that_leave_the_range_are_not_combined() -> None:
+    program = fg.parse(
+        "inputs x1, x2\na = 1e200 * x1\nb = 1e200 * a\nc = b * 1e-300\nd = c + x2\ne = x1 * d\noutputs d, e"
+    )
+    for mode in ("forward-inverse", "reverse-inverse"):
+        for language in ("numpy", "c", "latex"):
+            assert "inf" not in generate_code(program, mode, language, name="found").replace("inverse", "")
+        with pytest.raises(fg.InputError, match="no finite number"):
+            generate_code(program, mode, "fg")
+        # Where x is small, nothing but a partial overflows.
+        x, v = np.array([1e-250, 1.0]), np.array([1.0, 2.0])
+        with np.errstate(all="ignore"):
+            assert not np.isfinite(run_numpy(program, mode, x, v)[1]).all()
+    # 1e-400 is no float64; as a factor of something large it is not 0.
+    tiny = times(Number(1e-200), times(Number(1e-200), Name("x")))
+    assert tiny == Apply("mul", (Number(1e-200), Apply("mul", (Number(1e-200), Name("x")))))
+    assert times(Number(1e-200), Number(1e-200)) != Number(0.0)
+    assert plus(Number(1e308), Number(1e308)) == Apply("add", (Number(1e308), Number(1e308)))
+    assert over(Number(1e-200), Number(1e200)) != Number(0.0)

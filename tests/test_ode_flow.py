@@ -73,6 +73,60 @@ def test_a_step_with_a_default_does_not_depend_on_its_number() -> None:
     assert ode.flow(np.negative, np.int64(3))([1.0]).tolist() == [-1.0]  # pyright: ignore[reportArgumentType]
 
 
+def test_a_step_that_writes_into_its_argument_changes_nothing_else() -> None:
+    def step(x: Any) -> Any:
+        x[0] = x[0] + 0.3 * x[1]
+        x[1] += np.sin(x[0])
+        return x
+
+    def counted(x: Any, k: int) -> Any:
+        x[0] += 0.1 * k * x[1]
+        return x
+
+    def pure(x: Any) -> Any:
+        a = x[0] + 0.3 * x[1]
+        return np.stack([a, x[1] + np.sin(a)])
+
+    for one, other in ((step, pure), (counted, lambda x, k: np.stack([x[0] + 0.1 * k * x[1], x[1]]))):
+        flow, reference = ode.flow(one, 4), ode.flow(other, 4)
+        x = np.array([0.3, 0.7])
+        np.testing.assert_array_equal(flow(x), reference(x))
+        np.testing.assert_array_equal(flow.trajectory(x), reference.trajectory(x))
+        np.testing.assert_array_equal(x, [0.3, 0.7])
+        # The difference to the start is the same under trace.
+        moved = fg.linearize(lambda x, flow=flow: flow(x) - x, x)
+        np.testing.assert_array_equal(moved.value, reference(x) - x)
+        by_hand = complex_step(reference, x) - np.eye(2)
+        np.testing.assert_allclose(moved.jacobian(), by_hand, rtol=1e-12, atol=1e-14)
+
+
+def test_a_step_may_return_the_same_array_each_time() -> None:
+    buffer = np.zeros(2)
+
+    def step(x: Any) -> Any:
+        np.multiply(x, 2.0, out=buffer)
+        return buffer
+
+    flow = ode.flow(step, 3)
+    np.testing.assert_array_equal(flow.trajectory([1.0, 3.0])[:, 0], [1.0, 2.0, 4.0, 8.0])
+    kept = flow(np.array([1.0, 3.0]))
+    flow(np.array([5.0, 5.0]))
+    np.testing.assert_array_equal(kept, [8.0, 24.0])
+
+
+def test_whole_numbers_are_numbers_like_others() -> None:
+    power = ode.flow(lambda x: 10 * x, 30)
+    np.testing.assert_allclose(power([3, -1]), [3e30, -1e30], rtol=1e-14)
+    halved = ode.flow(lambda x: np.stack([x[0] / 2, x[1]]), 1)
+    assert halved(np.array([1, 2])).tolist() == halved.trajectory([1, 2])[-1].tolist() == [0.5, 2.0]
+
+    def inside(x: Any) -> Any:
+        x[0] = x[0] / 2
+        return x
+
+    assert ode.flow(inside, 2)(np.array([1, 2])).tolist() == [0.25, 2.0]
+
+
 def test_discretize_says_the_time_of_each_step() -> None:
     seen: list[float] = []
 

@@ -219,11 +219,29 @@ _C_KEYWORDS = (
     "auto break case char const continue default do double else enum extern float for goto if inline int long register "
     "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while"
 )
+# Words of later standards and of GNU C, which compilers take by default.
+_LATER_KEYWORDS = (
+    "alignas alignof asm bool constexpr false linux nullptr static_assert thread_local true typeof typeof_unqual unix"
+)
 _C_MATH = (
     "acos asin atan atan2 cos sin tan acosh asinh atanh cosh sinh tanh exp exp2 expm1 frexp ilogb ldexp log log10 "
     "log1p log2 logb modf scalbn scalbln cbrt fabs hypot pow sqrt erf erfc lgamma tgamma ceil floor nearbyint rint "
     "lrint llrint round lround llround trunc fmod remainder remquo copysign nan nextafter nexttoward fdim fmax "
-    "fmin fma fpclassify isfinite isinf isnan isnormal signbit j0 j1 jn y0 y1 yn gamma signgam"
+    "fmin fma j0 j1 jn y0 y1 yn gamma drem exp10 finite pow10 scalb significand sincos isinf isnan"
+)
+"""Each also with f and l at its end."""
+_C_MACROS = (
+    "fpclassify isfinite isgreater isgreaterequal isless islessequal islessgreater isnormal isunordered signbit "
+    "signgam double_t float_t HUGE HUGE_VAL HUGE_VALF HUGE_VALL INFINITY MAXFLOAT NAN math_errhandling MATH_ERRNO "
+    "MATH_ERREXCEPT FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL FP_ILOGB0 FP_ILOGBNAN FP_FAST_FMA M_E M_LOG2E "
+    "M_LOG10E M_LN2 M_LN10 M_PI M_PI_2 M_PI_4 M_1_PI M_2_PI M_2_SQRTPI M_SQRT2 M_SQRT1_2"
+)
+# Those of the C library that a function of this name would replace for the whole program, or that compilers know.
+_C_LIBRARY = (
+    "abort abs atexit atof atoi atol bcmp bcopy bzero calloc clock close connect div exit fclose fopen fork free "
+    "getenv index kill labs ldiv link listen llabs main malloc memcmp memcpy memmove memset open perror pipe "
+    "printf putchar puts qsort raise rand random read realloc remove rename rindex select send setenv signal sleep "
+    "srand stat stpcpy strcat strchr strcmp strcpy strlen strtod system time times wait write"
 )
 
 C = Language(
@@ -233,7 +251,13 @@ C = Language(
     write=write,
     operations=frozenset(_SPELLINGS),
     reserved=frozenset(
-        [*_C_KEYWORDS.split(), *_C_MATH.split(), *_HELPERS, *"xyv", "matrix", "right", "result", "main"]
+        [
+            *f"{_C_KEYWORDS} {_LATER_KEYWORDS} {_C_MACROS} {_C_LIBRARY}".split(),
+            *(name + suffix for name in _C_MATH.split() for suffix in ("", "f", "l")),
+            *_HELPERS,
+            *"xyv",
+            *("matrix", "right", "result"),
+        ]
     ),
 )
 """C99."""

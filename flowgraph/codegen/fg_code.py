@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+import numpy as np
+
 from flowgraph.codegen.language import Language, function_names, one_line
 from flowgraph.codegen.notation import ARITHMETIC, ATOM, POWER, SIGN, Notation, Spelling, call
 from flowgraph.codegen.statements import Assign, Heading, Load, Routine, Statement
-from flowgraph.codegen.terms import Call, Number, Term, names, parts
+from flowgraph.codegen.terms import Apply, Call, Number, Term, names, parts
 from flowgraph.errors import InputError
 from flowgraph.expressions import KEYWORDS
-from flowgraph.operations import NAMES, OPERATIONS
+from flowgraph.operations import NAMES, OPERATIONS, operation
 from flowgraph.program import number_text
 
 _SPELLINGS = MappingProxyType(
@@ -75,6 +77,7 @@ class _Writer:
                 return [f"# {one_line(words)}"]
             case Assign(target, value, meaning):
                 _check_calls(value)
+                _check_numbers(value)
                 note = f"  # {one_line(f'∂{meaning.of}/∂{meaning.by}')}" if meaning else ""
                 return [f"{target} = {self._notation.text(value)}{note}"]
             case _:
@@ -86,6 +89,23 @@ def _check_calls(value: Term) -> None:
         if isinstance(part, Call) and not names(part):
             raise InputError(
                 f"the notation cannot call {part.function} with constants only",
+                remedy="write the code in another language: --language numpy or c",
+            )
+
+
+def _check_numbers(value: Term) -> None:
+    for part in parts(value):
+        if not isinstance(part, Apply):
+            continue
+        numbers = [operand.value for operand in part.operands if isinstance(operand, Number)]
+        if len(numbers) < len(part.operands):
+            continue
+        with np.errstate(all="ignore"):
+            found = float(operation(part.operation).evaluate(*numbers))
+        if not np.isfinite(found):
+            raise InputError(
+                "a partial is no finite number, whatever x",
+                got=f"{part.operation}({', '.join(map(number_text, numbers))}) = {found}",
                 remedy="write the code in another language: --language numpy or c",
             )
 

@@ -1,7 +1,8 @@
 """Expressions of generated code, without a language: names, numbers, operations of the registry, calls.
 
 The functions ``plus``, ``minus``, ``times``, ``over`` and ``negative`` leave out what does nothing, 1·x and x + 0, so
-that unit partials leave no trace in the code. They are for partials and sweeps; steps of the program stay as they are.
+that unit partials leave no trace in the code. Numbers are combined at once, unless the result is too large or too small
+for a float64. They are for partials and sweeps; steps of the program stay as they are.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
+from math import inf, isfinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def negative(x: Term) -> Term:
 def plus(x: Term, y: Term) -> Term:
     """x + y."""
     match x, y:
-        case Number(a), Number(b):
+        case Number(a), Number(b) if isfinite(a + b):
             return Number(a + b)
         case Number(0.0), _:
             return y
@@ -133,15 +135,15 @@ def minus(x: Term, y: Term) -> Term:
 def times(x: Term, y: Term) -> Term:
     """x·y, a number in front."""
     match x, y:
-        case Number(a), Number(b):
-            return Number(a * b)
         case (Number(0.0), _) | (_, Number(0.0)):
             return ZERO
+        case Number(a), Number(b) if 0.0 < abs(a * b) < inf:
+            return Number(a * b)
         case Number(1.0), _:
             return y
         case Number(-1.0), _:
             return negative(y)
-        case _, Number(_):
+        case _, Number(_) if not isinstance(x, Number):
             return times(y, x)
         case Apply("neg", (z,)), _:
             return negative(times(z, y))
@@ -160,7 +162,7 @@ def over(x: Term, y: Term) -> Term:
             return x
         case _, Number(-1.0):
             return negative(x)
-        case Number(a), Number(b):
+        case Number(a), Number(b) if 0.0 < abs(a / b) < inf:
             return Number(a / b)
         case _, Apply("neg", (z,)):
             return negative(over(x, z))

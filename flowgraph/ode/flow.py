@@ -93,11 +93,11 @@ class Flow:
         """
         if isinstance(x, TracedArray):
             return self._traced(_vector(x))
-        start = state = _vector(np.asarray(x))
+        start = state = _vector(_numbers(x))
         # What is not finite is told below, with the step where it happened.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for k in range(self.T):
-                after = np.asarray(self._next(state, k))
+                after = _numbers(self._next(state, k))
                 if not _finite(after):
                     raise _not_finite(self._states(start, k), after)
                 state = after
@@ -136,13 +136,14 @@ class Flow:
         return replace(self, step=replaced(self.step))
 
     def _next(self, x: Any, k: int) -> Any:
-        return _checked(self.step(x, k) if self.counted else self.step(x), x, k)
+        own = x.copy()  # which the step may write to
+        return _checked(self.step(own, k) if self.counted else self.step(own), x, k)
 
     def _states(self, x: Array, steps: int) -> Array:
         states = [x]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             for k in range(steps):
-                after = np.asarray(self._next(states[-1], k))
+                after = _numbers(self._next(states[-1], k))
                 if not _finite(after):
                     raise _not_finite(np.array(states), after)
                 states.append(after)
@@ -263,6 +264,12 @@ def _takes_number(step: Any) -> bool:
             remedy="bind the others: flow(lambda x: step(x, …), T)",
         )
     return required == 2
+
+
+def _numbers(x: Any) -> Array:
+    """An array of its own, integers as floats: they would wrap round, and cut off what is written into them."""
+    array = np.array(x)
+    return array.astype(float) if array.dtype.kind in "biu" else array
 
 
 def _vector(x: Any) -> Any:
