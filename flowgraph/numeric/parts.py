@@ -92,6 +92,7 @@ class Part:
         self.analysed = analysed
         self.values = values
         self._merged: dict[int, Solver | None] = {}
+        self._least_norms: dict[bool, Array] = {}
 
     @cached_property
     def solver(self) -> Solver:
@@ -165,13 +166,21 @@ class Part:
             norm = self.norms[1 if transposed else 0][chosen][:, None]
             return np.where(wrong == 0.0, 0.0, wrong / (norm * size(found) + given)).max(axis=1, initial=0.0)
 
+    def _norm_from_below(self, transposed: bool) -> Array:
+        """(b,) what one product tells of ‖J‖ or ‖Jᵀ‖; found once."""
+        if transposed not in self._least_norms:
+            signs = np.where(np.arange(self.analysed.reduced.n_inputs) % 3 == 1, -1.0, 1.0)
+            along = np.broadcast_to(signs[:, None], (len(self.members), len(signs), 1)).copy()
+            with np.errstate(all="ignore"):
+                product = self.reverse(along) if transposed else self.forward(along)
+            self._least_norms[transposed] = np.abs(product).max(axis=(1, 2), initial=0.0)
+        return self._least_norms[transposed]
+
     def _far_off(self, residual: Array, found: Array, rhs: Array, transposed: bool) -> Array:
         """(b,) whether a residual is too large to go unnoticed, by what one product tells of ‖J‖."""
-        signs = np.where(np.arange(found.shape[1]) % 3 == 1, -1.0, 1.0)
-        along = np.broadcast_to(signs[:, None], (len(found), len(signs), 1)).copy()
+        norm = self._norm_from_below(transposed)[:, None]
         with np.errstate(all="ignore"):
-            norm = np.abs(self.reverse(along) if transposed else self.forward(along)).max(axis=(1, 2), initial=0.0)
-            bound = norm[:, None] * np.abs(found).max(axis=1, initial=0.0) + np.abs(rhs).max(axis=1, initial=0.0)
+            bound = norm * np.abs(found).max(axis=1, initial=0.0) + np.abs(rhs).max(axis=1, initial=0.0)
             wrong = np.abs(residual).max(axis=1, initial=0.0)
             return ~((wrong <= WARN * bound) | (wrong == 0.0)).all(axis=1)
 

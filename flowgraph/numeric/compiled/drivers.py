@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from flowgraph.numeric.compiled import block_kernels, sweeps
+from flowgraph.numeric.compiled import block_kernels, block_sweeps, sweeps
 
 Array = NDArray[Any]
 
@@ -79,7 +79,10 @@ def forward_inverse_one(
         x = np.zeros(size)
         for i in range(len(outputs)):
             x[outputs[i]] = rhs[i, 0]
-        sweeps.forward_inverse(order, starts, arguments, pivots, c, n, table, numbers, swaps, x)
+        if table is None:
+            sweeps.forward_inverse(order, starts, arguments, pivots, c, n, x)
+        else:
+            block_sweeps.forward_inverse(order, starts, arguments, pivots, c, n, table, numbers, swaps, x)
         for v in range(n):
             out[v, 0] = x[v]
         return
@@ -113,7 +116,10 @@ def reverse_inverse_one(
         x = np.zeros(size)
         for v in range(n):
             x[v] = rhs[v, 0]
-        sweeps.reverse_inverse(order, starts, arguments, pivots, c, n, table, numbers, swaps, x)
+        if table is None:
+            sweeps.reverse_inverse(order, starts, arguments, pivots, c, n, x)
+        else:
+            block_sweeps.reverse_inverse(order, starts, arguments, pivots, c, n, table, numbers, swaps, x)
         for i in range(len(outputs)):
             out[i, 0] = x[outputs[i]]
         return

@@ -37,6 +37,23 @@ def add_from(x: Array, to: int, y: Array, source: int, m: float, count: int) -> 
 
 
 @njit(cache=True, error_model="numpy")
+def _dot(a: Array, first: int, y: Array, start: int, count: int) -> float:
+    """a[first : first + count] · y[start : start + count]; four sums, so that no addition waits for the one before."""
+    s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
+    k = 0
+    while k + 3 < count:
+        s0 += a[U(first + k)] * y[U(start + k)]
+        s1 += a[U(first + k + 1)] * y[U(start + k + 1)]
+        s2 += a[U(first + k + 2)] * y[U(start + k + 2)]
+        s3 += a[U(first + k + 3)] * y[U(start + k + 3)]
+        k += 4
+    while k < count:
+        s0 += a[U(first + k)] * y[U(start + k)]
+        k += 1
+    return (s0 + s1) + (s2 + s3)
+
+
+@njit(cache=True, error_model="numpy")
 def _exchange(x: Array, one: int, other: int, count: int) -> None:
     for k in range(count):
         kept = x[U(one) + U(k)]
@@ -192,19 +209,7 @@ def _solve_band_one(a: Array, size: int, lower: int, upper: int, swaps: Array, y
     for j in range(size - 1, -1, -1):
         row = j * (down + 1) + lower
         count = min(lower + upper, size - 1 - j)
-        # Four sums, so that no addition waits for the one before.
-        s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
-        k = 1
-        while k + 3 <= count:
-            s0 += a[U(row + k)] * y[U(j + k)]
-            s1 += a[U(row + k + 1)] * y[U(j + k + 1)]
-            s2 += a[U(row + k + 2)] * y[U(j + k + 2)]
-            s3 += a[U(row + k + 3)] * y[U(j + k + 3)]
-            k += 4
-        while k <= count:
-            s0 += a[U(row + k)] * y[U(j + k)]
-            k += 1
-        y[j] = (y[j] - ((s0 + s1) + (s2 + s3))) / a[row]
+        y[j] = (y[j] - _dot(a, row + 1, y, j + 1, count)) / a[row]
 
 
 @njit(cache=True, error_model="numpy")
@@ -276,6 +281,45 @@ def solve_transposed(a: Array, kind: int, size: int, lower: int, upper: int, swa
         at = swaps[j]
         if at != j:
             _exchange(flat, j * columns, at * columns, columns)
+
+
+@njit(cache=True, error_model="numpy")
+def solve_one(
+    numbers: Array, at: int, kind: int, size: int, lower: int, upper: int, swaps: Array, first: int, y: Array
+) -> None:
+    """y[:size] ← A⁻¹ y[:size]; the factors of A begin at ``at`` among the numbers, its exchanges at ``first``."""
+    if kind == BAND:
+        solve(numbers[at:], BAND, size, lower, upper, swaps[first:], y[:size].reshape(size, 1))
+        return
+    for j in range(size):
+        other = swaps[U(first + j)]
+        if other != j:
+            y[U(j)], y[U(other)] = y[U(other)], y[U(j)]
+    for i in range(1, size):
+        y[U(i)] -= _dot(numbers, at + i * size, y, 0, i)
+    for j in range(size - 1, -1, -1):
+        row = at + j * size + j
+        y[U(j)] = (y[U(j)] - _dot(numbers, row + 1, y, j + 1, size - 1 - j)) / numbers[U(row)]
+
+
+@njit(cache=True, error_model="numpy")
+def solve_one_transposed(
+    numbers: Array, at: int, kind: int, size: int, lower: int, upper: int, swaps: Array, first: int, y: Array
+) -> None:
+    """y[:size] ← A⁻ᵀ y[:size]; see ``solve_one``."""
+    if kind == BAND:
+        solve_transposed(numbers[at:], BAND, size, lower, upper, swaps[first:], y[:size].reshape(size, 1))
+        return
+    for j in range(size):
+        row = at + j * size + j
+        y[U(j)] /= numbers[U(row)]
+        add_from(y, j + 1, numbers, row + 1, -y[U(j)], size - 1 - j)
+    for i in range(size - 1, 0, -1):
+        add_from(y, 0, numbers, at + i * size, -y[U(i)], i)
+    for j in range(size - 1, -1, -1):
+        other = swaps[U(first + j)]
+        if other != j:
+            y[U(j)], y[U(other)] = y[U(other)], y[U(j)]
 
 
 @njit(cache=True, error_model="numpy")

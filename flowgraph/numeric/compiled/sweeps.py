@@ -67,18 +67,11 @@ def forward_inverse(
     pivots: Array,
     c: Array,
     n: int,
-    table: Any,
-    numbers: Array,
-    swaps: Array,
     x: Array,
 ) -> None:
     """Tangents of all values from those of the outputs, one right-hand side. The others must be 0 before."""
     for i in range(len(order)):
         r = order[i]
-        if r < 0:
-            if table is not None:
-                solve_block(-1 - r, starts, arguments, c, n, table, numbers, swaps, x.reshape(len(x), 1))
-            continue
         s = 0.0
         # The argument sought is still 0.
         for e in range(starts[r], starts[r + 1]):
@@ -135,18 +128,11 @@ def reverse_inverse(
     pivots: Array,
     c: Array,
     n: int,
-    table: Any,
-    numbers: Array,
-    swaps: Array,
     x: Array,
 ) -> None:
     """Cotangents of the outputs from those of the inputs, one right-hand side. The others must be 0 before."""
     for i in range(len(order) - 1, -1, -1):
         r = order[i]
-        if r < 0:
-            if table is not None:
-                solve_block_transposed(-1 - r, starts, arguments, c, n, table, numbers, swaps, x.reshape(len(x), 1))
-            continue
         p = pivots[r]
         if p >= 0:
             # What is left at the argument found is not read again.
