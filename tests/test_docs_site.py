@@ -141,3 +141,19 @@ def test_what_comes_from_another_server_is_caught() -> None:
         "https://c.example/d.png",
     ]
     assert foreign('<img src="_images/a.svg"><a href="https://arxiv.org">paper</a> url(data:image/png;x)') == []
+
+
+def test_what_a_docstring_cites_is_linked_whole() -> None:
+    extension = runpy.run_path(str(DOCS / "_extensions" / "from_the_library.py"))
+    lines = [
+        "A method (see doi:10.1007/BF01446807.)",
+        "Reference: Yoshida, 1990, doi:10.1016/0375-9601(90)90092-3; x.",
+        "Reference: Lorenz, 1963, doi:10.1175/1520-0469(1963)020<0130:DNF>2.0.CO;2.",
+    ]
+    extension["prepare"](None, "function", "f", None, None, lines)
+    links = [link for line in lines for link in re.findall(r"https://doi.org/(\S+)>`__(.*)", line)]
+    assert links == [
+        ("10.1007/BF01446807", ".)"),
+        ("10.1016/0375-9601(90)90092-3", "; x."),
+        ("10.1175/1520-0469(1963)020%3C0130:DNF%3E2.0.CO;2", "."),
+    ]

@@ -255,6 +255,7 @@ def test_tangents_that_overflow_name_the_time() -> None:
     [
         ({"F": lambda x, t: x[:1]}, "changes the size of the state"),
         ({"F": lambda x, t: np.concatenate([x, x])}, "4 numbers for a state of 2"),
+        ({"F": lambda t, x: x * 1.0}, "1 number for a state of 2(.|\n)*the state first"),
         ({"F": lambda x: x}, "does not take a state and a time"),
         ({"F": 3.0}, "no function"),
         ({"t_span": (1.0, 1.0)}, "no interval"),

@@ -582,6 +582,10 @@ def test_what_steppers_refuse() -> None:
             run(ode.discretize(ode.midpoint, lambda x, t: x.sum(), 0.1, 3))
         with pytest.raises(fg.InputError, match="the field is no function"):
             run(ode.discretize(ode.rk4, 3, 0.1, 3))  # pyright: ignore[reportArgumentType]
+        with pytest.raises(fg.InputError, match="does not take a state and a time"):
+            run(ode.discretize(ode.rk4, lambda x: -x, 0.1, 3))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="unsupported operand"):  # of the field's own, which stays what it is
+        ode.rk4(lambda x, t: None + x[0].item(), np.ones(2), 0.1)
     with pytest.raises(fg.InputError, match="velocity is no function"):
         ode.Separable(1, lambda q: q)  # pyright: ignore[reportArgumentType]
     with pytest.raises(fg.InputError, match="the stepper is no function"):

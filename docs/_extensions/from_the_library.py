@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 from docutils import nodes
@@ -31,7 +32,8 @@ logger = logging.getLogger(__name__)
 PACKAGES = ("draw", "ode", "codegen", "rewrite")
 
 _ARXIV = re.compile(r"(?<![`/])arXiv:(\d{4}\.\d{5})")
-_DOI = re.compile(r"(?<![`/])doi:(10\.\d{4,}/[^\s,;)]*[^\s,;).])")
+# A DOI may have brackets, < and >, and marks that do not end it.
+_DOI = re.compile(r"(?<![`/])doi:(10\.\d{4,}/(?:\([^\s()]*\)|[,;.](?=[^\s)])|[^\s,;.()])+)")
 _ADDRESS = r"((?:https?:)?//[^\"' >)]+)"
 _ELEMENT = r"<(?:script|link|img|source|iframe|video|audio|embed|object|use)\b"
 _LOADED = re.compile(
@@ -52,12 +54,17 @@ def prepare(app: Sphinx, what: str, name: str, subject: Any, options: Any, lines
         line = "".join(map(_part, _LITERAL.split(line)))
         line = _REFERENCE.sub("**Reference:** ", line)
         line = _ARXIV.sub(r"`arXiv:\1 <https://arxiv.org/abs/\1>`__", line)
-        lines[k] = _DOI.sub(r"`doi:\1 <https://doi.org/\1>`__", line)
+        lines[k] = _DOI.sub(_doi, line)
 
 
 def signature(app: Sphinx, what: str, name: str, subject: Any, options: Any, given: Any, back: Any) -> Any:
     """Write the names of types inside other types as they are written in the source."""
     return tuple(text and _FORWARD.sub(r"\1", text) for text in (given, back))
+
+
+def _doi(found: re.Match[str]) -> str:
+    name = found[1].replace("<", "\\<").replace(">", "\\>")
+    return f"`doi:{name} <https://doi.org/{quote(found[1], safe='/:;().')}>`__"
 
 
 def _part(text: str) -> str:

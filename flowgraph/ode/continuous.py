@@ -13,7 +13,6 @@ so an inverse mode is its own forward or reverse mode with the time turned round
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
@@ -25,6 +24,7 @@ from flowgraph.errors import DomainError, InputError, NonFiniteTrajectory
 from flowgraph.numeric.linearization import Linearization, SlogdetResult
 from flowgraph.numeric.plan import Plan, plan
 from flowgraph.numeric.shapes import like, real_array, right_hand_sides
+from flowgraph.ode.systems import require_field
 
 if TYPE_CHECKING:
     from scipy.integrate import OdeSolution
@@ -325,12 +325,7 @@ def continuous(
 
 def _field(F: Callable[..., Any], x0: Array, t0: float, backend: str | None) -> _Field:
     """F, planned; tried at the start, where an error must not become a shorter step."""
-    if not callable(F):
-        raise InputError("F is no function", got=type(F).__name__, expected="F(x, t), which gives ẋ")
-    try:
-        inspect.signature(F).bind(x0, t0)
-    except TypeError as error:
-        raise InputError("F does not take a state and a time", got=str(error), expected="F(x, t)") from error
+    require_field(F)
     joined = functools.partial(_joined, F)
     # Errors about what F returns call it by its name.
     joined.__dict__["__name__"] = getattr(F, "__name__", type(F).__name__)
@@ -339,8 +334,9 @@ def _field(F: Callable[..., Any], x0: Array, t0: float, backend: str | None) -> 
     if len(change) != len(x0):
         raise InputError(
             "F changes the size of the state",
-            got=f"{len(change)} numbers for a state of {len(x0)}",
+            got=f"{len(change)} number{'s' * (len(change) != 1)} for a state of {len(x0)}",
             expected=f"ẋ with {len(x0)} entries, one for each of x",
+            remedy="fields are F(x, t), the state first; scipy.integrate has it the other way round",
         )
     return _Field(planned, len(x0))
 

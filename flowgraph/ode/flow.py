@@ -237,7 +237,12 @@ def discretize(stepper: Callable[..., Any], F: Field, h: Any, T: int, t0: Any = 
         (array([0.36788]), np.float64(0.367879))
     """
     if not callable(stepper):
-        raise InputError("the stepper is no function", got=type(stepper).__name__, expected="stepper(F, x, h, t)")
+        raise InputError(
+            "the stepper is no function",
+            got=repr(stepper) if isinstance(stepper, str) else type(stepper).__name__,
+            expected="stepper(F, x, h, t)",
+            remedy="give the function itself, such as ode.rk4",
+        )
     require_time_step(h)
     return flow(Discretized(stepper, F, h, t0), T)
 

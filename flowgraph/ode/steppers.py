@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from flowgraph.errors import InputError
-from flowgraph.ode.systems import Field, Separable, halves
+from flowgraph.ode.systems import Field, Separable, halves, require_field
 from flowgraph.tracing.array import TracedArray
 
 _CUBE_ROOT = 2.0 ** (1.0 / 3.0)
@@ -241,9 +241,12 @@ def _state(x: Any, h: Any) -> Any:
 
 def _slope(F: Any, x: Any, t: Any) -> Any:
     """F(x, t), of the shape of x."""
-    if not callable(F):
-        raise InputError("the field is no function", got=type(F).__name__, expected="F(x, t)")
-    return _fitting(F(x, t), x, getattr(F, "__name__", type(F).__name__) + "(x, t)")
+    try:
+        slope = F(x, t)
+    except TypeError:
+        require_field(F)
+        raise
+    return _fitting(slope, x, getattr(F, "__name__", type(F).__name__) + "(x, t)")
 
 
 def _separated(system: Any, x: Any, h: Any) -> tuple[Any, Any]:

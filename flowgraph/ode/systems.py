@@ -5,6 +5,7 @@ A *field* is a function F(x, t) of a vector x (n,) and a time t, written with Nu
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,35 @@ from flowgraph.errors import InputError
 
 Field = Callable[[Any, Any], Any]
 """F(x, t) → ẋ, (n,) → (n,)."""
+
+
+def require_field(F: Any) -> None:
+    """Raise ``InputError`` unless F can be called as F(x, t).
+
+    Example:
+        >>> require_field(lambda x: -x)
+        Traceback (most recent call last):
+        flowgraph.errors.InputError: the field does not take a state and a time
+          got:      too many positional arguments
+          expected: F(x, t)
+          remedy:   let it take both, the state first, also where it does not depend on the time
+    """
+    if not callable(F):
+        raise InputError("the field is no function", got=type(F).__name__, expected="F(x, t)")
+    try:
+        parameters = inspect.signature(F)
+    except ValueError:
+        # Some functions written in C do not say what they take.
+        return
+    try:
+        parameters.bind(None, None)
+    except TypeError as error:
+        raise InputError(
+            "the field does not take a state and a time",
+            got=str(error),
+            expected="F(x, t)",
+            remedy="let it take both, the state first, also where it does not depend on the time",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
