@@ -521,7 +521,11 @@ def keyword_only(x: Any, *, h: float) -> Any:
     return h * x
 
 
-@pytest.mark.parametrize("step", [3, None, lambda: 1, lambda x, k, z: x, keyword_only], ids=str)
+@pytest.mark.parametrize(
+    "step",
+    [3, None, lambda: 1, lambda x, k, z: x, keyword_only],
+    ids=["number", "none", "no-state", "three", "keyword"],
+)
 def test_a_step_that_is_none(step: Any) -> None:
     with pytest.raises(fg.InputError, match=r"step\(x\), or step\(x, k\)"):
         ode.flow(step, 3)
