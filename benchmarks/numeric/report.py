@@ -280,8 +280,8 @@ _INTRODUCTION = """\
 # The numeric engine against other ways to J⁻¹v
 
 Written by `python -m benchmarks.numeric --output docs` (part of `make bench`); every number on this page comes from
-that one run. Unlike the other pages it is not measured anew when the site is built: JAX, CasADi and KLU would have to be
-there. {machine}. Each contender ran in a process of its own, in float64. Times are medians with quartiles of at
+that one run. Unlike the other pages it is not measured anew when the site is built: JAX, CasADi and KLU would have to
+be there. {machine}. Each contender ran in a process of its own, in float64. Times are medians with quartiles of at
 least five runs (one run where a single one takes seconds), after one to warm up.
 
 What is compared, at a *new* x each time:
