@@ -12,7 +12,6 @@ import pytest
 import flowgraph as fg
 from flowgraph.numeric import external
 
-
 SIZE = 600
 """Large enough that no band holds the entries, so that the block goes to SuperLU."""
 
